@@ -1,0 +1,80 @@
+package io.tokenledger.audit;
+
+import io.tokenledger.token.TokenEvent;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/**
+ * The catalogue: the stored name and revision of every event type and what it says happened. The
+ * one place that ties a stored name to a class, so that a class can be renamed and a stored event
+ * cannot.
+ */
+public enum EventType {
+  OPERATOR_TOKEN_CREATED(
+      TokenEvent.OperatorTokenCreated.class, "OperatorTokenCreated", "token.create"),
+  OPERATOR_TOKEN_REGENERATED(
+      TokenEvent.OperatorTokenRegenerated.class, "OperatorTokenRegenerated", "token.regenerate"),
+  NAMED_ADMIN_CREATED(TokenEvent.NamedAdminCreated.class, "NamedAdminCreated", "token.create"),
+  RESOURCE_TOKEN_CREATED(
+      TokenEvent.ResourceTokenCreated.class, "ResourceTokenCreated", "token.create"),
+  TOKEN_REVOKED(TokenEvent.TokenRevoked.class, "TokenRevoked", "token.revoke"),
+  AUTHENTICATION_FAILED(
+      RequestEvent.AuthenticationFailed.class, "AuthenticationFailed", "request.authenticate"),
+  ACCESS_DENIED(RequestEvent.AccessDenied.class, "AccessDenied", "request.authorize"),
+  COMMAND_REJECTED(RequestEvent.CommandRejected.class, "CommandRejected", "request.command"),
+  DECISIONS_DENIED(RequestEvent.DecisionsDenied.class, "DecisionsDenied", "decision.check");
+
+  private static final Map<Class<?>, EventType> BY_CLASS =
+      Arrays.stream(values()).collect(Collectors.toMap(EventType::eventClass, Function.identity()));
+  private static final Map<String, EventType> BY_NAME =
+      Arrays.stream(values()).collect(Collectors.toMap(EventType::storedName, Function.identity()));
+
+  private final Class<?> eventClass;
+  private final String storedName;
+  private final String action;
+
+  EventType(Class<?> eventClass, String storedName, String action) {
+    this.eventClass = eventClass;
+    this.storedName = storedName;
+    this.action = action;
+  }
+
+  /** The type of that event. */
+  public static EventType of(Object event) {
+    EventType type = BY_CLASS.get(event.getClass());
+    if (type == null) {
+      throw new IllegalArgumentException("not an event of the catalogue: " + event.getClass());
+    }
+    return type;
+  }
+
+  /** The type stored under that name, if this version knows it. */
+  public static Optional<EventType> named(String storedName) {
+    return Optional.ofNullable(BY_NAME.get(storedName));
+  }
+
+  public Class<?> eventClass() {
+    return eventClass;
+  }
+
+  /** The name in the event table; never changes. */
+  public String storedName() {
+    return storedName;
+  }
+
+  /** The revision that is written today. */
+  public String revision() {
+    return "1";
+  }
+
+  /**
+   * What such an event did, for the envelope; a {@link RequestEvent} says itself what was asked
+   * for.
+   */
+  public String action() {
+    return action;
+  }
+}
