@@ -1,0 +1,37 @@
+package io.tokenledger.history;
+
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One row of the audit log with its envelope opened for a reader who may see it.
+ *
+ * @param leafIndex place in the dense order, from 0
+ * @param globalIndex place in the event table
+ * @param recordedAt the database's clock at the insert
+ * @param count how many requests it stands for, 1 for a state change
+ * @param payload the stored payload, JSON text
+ * @param envelope the stored envelope, JSON text, with every sealed field opened, or null where its
+ *     key is gone
+ */
+public record AuditEntry(
+    long leafIndex,
+    long globalIndex,
+    String eventId,
+    String eventType,
+    String revision,
+    Instant occurredAt,
+    Instant recordedAt,
+    Instant sequencedAt,
+    String action,
+    String outcome,
+    @Nullable String outcomeReason,
+    String actorType,
+    @Nullable Long actorTokenId,
+    @Nullable String actorName,
+    @Nullable String targetId,
+    @Nullable String targetName,
+    String requestId,
+    long count,
+    String payload,
+    String envelope) {}
