@@ -1,0 +1,220 @@
+package io.tokenledger.sealing;
+
+import io.tokenledger.audit.Outcome;
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.token.Actor;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.SecureRandom;
+import java.time.Instant;
+import java.util.Base64;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import javax.crypto.Cipher;
+import javax.crypto.spec.GCMParameterSpec;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Envelopes as they are stored: every key of audit-design 1.2 that can be known at the time of
+ * writing, null where it is not, with addresses, user agent, reason, ticket and human name sealed.
+ *
+ * <p>A sealed field is {@code sealed:1:KEY_ID:BASE64}: AES-256-GCM with a random 12-byte nonce in
+ * front, the event id and the field's path as associated data, so that a sealed field cannot be
+ * moved to another event or field.
+ */
+public final class Envelopes {
+
+  private static final JsonMapper JSON = JsonMapper.shared();
+  private static final String SEALED = "sealed:1:";
+  private static final int NONCE_BYTES = 12;
+  private static final int TAG_BITS = 128;
+
+  /** What looks like a token in free text: someone pasted it, and it must not stay. */
+  private static final Pattern SECRET = Pattern.compile("apiv3_[A-Za-z0-9_-]{8,}");
+
+  private final SubjectKeys keys;
+  private final LedgerKey ledgerKey;
+  private final String logOrigin;
+  private final String nodeId;
+  private final SecureRandom random = new SecureRandom();
+
+  /**
+   * What an event adds to the circumstances of its request.
+   *
+   * @param targetId what it was done to, {@code token:7}; null when nothing existed
+   * @param versionBefore sequence number of the stream before, null when it was empty
+   * @param versionAfter sequence number of this event in its stream
+   * @param changes what differs afterwards
+   */
+  public record What(
+      String action,
+      Outcome outcome,
+      @Nullable String outcomeReason,
+      int statusCode,
+      @Nullable String targetType,
+      @Nullable String targetId,
+      @Nullable String targetName,
+      @Nullable Long versionBefore,
+      @Nullable Long versionAfter,
+      List<Change> changes) {}
+
+  /**
+   * One difference, as JSON text values.
+   *
+   * @param path the attribute
+   */
+  public record Change(String path, @Nullable String before, @Nullable String after) {}
+
+  public Envelopes(SubjectKeys keys, LedgerKey ledgerKey, String logOrigin, String nodeId) {
+    this.keys = keys;
+    this.ledgerKey = ledgerKey;
+    this.logOrigin = logOrigin;
+    this.nodeId = nodeId;
+  }
+
+  /** The envelope of the event with that id. */
+  public String write(String eventId, Instant occurredAt, RequestContext context, What what) {
+    String subject = subject(context, occurredAt);
+    ObjectNode json = JSON.createObjectNode();
+    json.put("log_origin", logOrigin);
+    Actor actor = context.actor();
+    ObjectNode who = json.putObject("actor");
+    who.put("type", actor.type().wireName());
+    who.put("id", actor.tokenId() == null ? null : "token:" + actor.tokenId());
+    who.put("credential_id", actor.tokenId() == null ? null : actor.tokenId().value());
+    who.put("name", actor.tokenName() == null ? null : actor.tokenName().value());
+    who.put("auth_method", context.authMethod());
+    json.put("on_behalf_of", seal(subject, eventId, "on_behalf_of", context.onBehalfOf()));
+    json.putNull("approver");
+    json.put("action", what.action());
+    json.put("outcome", what.outcome().wireName());
+    json.put("outcome_reason", what.outcomeReason());
+    json.put("status_code", what.statusCode());
+    ObjectNode target = json.putObject("target");
+    target.put("type", what.targetType());
+    target.put("id", what.targetId());
+    target.put("name", what.targetName());
+    target.put("version_before", what.versionBefore());
+    target.put("version_after", what.versionAfter());
+    ArrayNode changes = json.putArray("changes");
+    for (Change change : what.changes()) {
+      ObjectNode node = changes.addObject();
+      node.put("path", change.path());
+      node.put("before", change.before());
+      node.put("after", change.after());
+    }
+    ObjectNode source = json.putObject("source");
+    source.put("ip", seal(subject, eventId, "source.ip", context.sourceAddress()));
+    source.put(
+        "forwarded_for", seal(subject, eventId, "source.forwarded_for", context.forwardedFor()));
+    source.put("forwarded_trusted", context.forwardedTrusted());
+    if (context.sourcePort() == 0) {
+      source.putNull("port");
+    } else {
+      source.put("port", context.sourcePort());
+    }
+    source.put("user_agent", seal(subject, eventId, "source.user_agent", context.userAgent()));
+    source.put("client", context.client());
+    json.put("service", "token-ledger");
+    json.put("node", nodeId);
+    json.putNull("tenant");
+    json.put("request_id", context.requestId());
+    json.put("correlation_id", context.correlationId());
+    json.put("causation_id", context.causationId());
+    json.put("trace_id", context.traceId());
+    json.put("reason", seal(subject, eventId, "reason", context.reason()));
+    json.put("ticket", seal(subject, eventId, "ticket", context.ticket()));
+    json.put("subject", subject);
+    return json.toString();
+  }
+
+  /**
+   * The envelope for a reader who may see it: every sealed field in clear, or null where its key is
+   * gone.
+   *
+   * @param metadata what {@link #write} made
+   * @throws IllegalStateException when a sealed field was changed or moved since
+   */
+  public String open(String eventId, String metadata) {
+    JsonNode json = JSON.readTree(metadata);
+    open(eventId, "", json);
+    return json.toString();
+  }
+
+  private void open(String eventId, String path, JsonNode node) {
+    if (!(node instanceof ObjectNode object)) {
+      return;
+    }
+    for (var field : List.copyOf(object.properties())) {
+      String fieldPath = path.isEmpty() ? field.getKey() : path + "." + field.getKey();
+      JsonNode value = field.getValue();
+      if (value.isString() && value.stringValue().startsWith(SEALED)) {
+        object.put(field.getKey(), unseal(eventId, fieldPath, value.stringValue()).orElse(null));
+      } else {
+        open(eventId, fieldPath, value);
+      }
+    }
+  }
+
+  /**
+   * Whose data the envelope holds: the person acted for, else the acting token, else the anonymous
+   * callers of one day.
+   */
+  private String subject(RequestContext context, Instant occurredAt) {
+    if (context.onBehalfOf() != null) {
+      return "person:" + ledgerKey.pseudonym("person", context.onBehalfOf());
+    }
+    return switch (context.actor().type()) {
+      case TOKEN -> "token:" + context.actor().tokenId();
+      case SYSTEM -> "system";
+      case ANONYMOUS -> "anonymous:" + occurredAt.toString().substring(0, 10);
+    };
+  }
+
+  private @Nullable String seal(
+      String subject, String eventId, String path, @Nullable String clear) {
+    if (clear == null) {
+      return null;
+    }
+    SubjectKeys.Key key = keys.forSubject(subject);
+    byte[] nonce = new byte[NONCE_BYTES];
+    random.nextBytes(nonce);
+    byte[] text = SECRET.matcher(clear).replaceAll("apiv3_***").getBytes(StandardCharsets.UTF_8);
+    byte[] box = crypt(Cipher.ENCRYPT_MODE, key, nonce, text, eventId, path);
+    byte[] sealed = ByteBuffer.allocate(nonce.length + box.length).put(nonce).put(box).array();
+    return SEALED + key.id() + ":" + Base64.getEncoder().encodeToString(sealed);
+  }
+
+  private Optional<String> unseal(String eventId, String path, String sealed) {
+    String[] parts = sealed.substring(SEALED.length()).split(":", 2);
+    Optional<SubjectKeys.Key> key = keys.byId(parts[0]);
+    if (key.isEmpty() || parts.length != 2) {
+      return Optional.empty();
+    }
+    ByteBuffer bytes = ByteBuffer.wrap(Base64.getDecoder().decode(parts[1]));
+    byte[] nonce = new byte[NONCE_BYTES];
+    bytes.get(nonce);
+    byte[] box = new byte[bytes.remaining()];
+    bytes.get(box);
+    byte[] clear = crypt(Cipher.DECRYPT_MODE, key.get(), nonce, box, eventId, path);
+    return Optional.of(new String(clear, StandardCharsets.UTF_8));
+  }
+
+  private static byte[] crypt(
+      int mode, SubjectKeys.Key key, byte[] nonce, byte[] input, String eventId, String path) {
+    try {
+      Cipher cipher = Cipher.getInstance("AES/GCM/NoPadding");
+      cipher.init(mode, key.secret(), new GCMParameterSpec(TAG_BITS, nonce));
+      cipher.updateAAD((eventId + "/" + path).getBytes(StandardCharsets.UTF_8));
+      return cipher.doFinal(input);
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("sealed field " + path + " of event " + eventId, e);
+    }
+  }
+}

@@ -1,0 +1,169 @@
+package io.tokenledger.sealing;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
+import java.util.Collections;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import javax.crypto.spec.SecretKeySpec;
+
+/**
+ * One AES-256 key for each subject, a file each in a directory that lies apart from the events and
+ * their backups. Without its file nothing of a subject can be read, wherever the events were
+ * copied. Several nodes share the directory.
+ *
+ * <p>A key's id starts with the digest of its subject, so that all keys of a subject are found
+ * without a list that could disagree with the files; two nodes that make a key for the same subject
+ * at once make two, and both stay readable.
+ */
+public final class SubjectKeys {
+
+  private static final int KEY_BYTES = 32;
+  private static final int CACHED_KEYS = 10_000;
+  private static final String SUFFIX = ".key";
+
+  private final Path directory;
+  private final SecureRandom random = new SecureRandom();
+  private final Map<String, Key> bySubject = cache();
+  private final Map<String, Key> byId = cache();
+
+  /**
+   * @param id 48 lower-case hexadecimal digits: 32 of the subject's digest, 16 random
+   */
+  record Key(String id, SecretKeySpec secret) {}
+
+  /**
+   * The keys in that directory, which is made when it is missing.
+   *
+   * @throws IllegalStateException when it cannot be made or written
+   */
+  public SubjectKeys(Path directory) {
+    this.directory = directory;
+    try {
+      if (!Files.isDirectory(directory)) {
+        Files.createDirectories(
+            directory.toAbsolutePath(),
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+      }
+    } catch (IOException e) {
+      throw new IllegalStateException("--subject-key-store " + directory + " cannot be made", e);
+    }
+    if (!Files.isWritable(directory)) {
+      throw new IllegalStateException("--subject-key-store " + directory + " cannot be written");
+    }
+  }
+
+  /** The key under which new fields of this subject are sealed; made when there is none. */
+  synchronized Key forSubject(String subject) {
+    Key known = bySubject.get(subject);
+    if (known != null) {
+      return known;
+    }
+    String digest = digest(subject);
+    Key key = stored(digest).orElseGet(() -> create(digest));
+    bySubject.put(subject, key);
+    byId.put(key.id(), key);
+    return key;
+  }
+
+  /** The key of that id, or empty when it was destroyed or never here. */
+  synchronized Optional<Key> byId(String id) {
+    Key known = byId.get(id);
+    if (known != null) {
+      return Optional.of(known);
+    }
+    if (!id.matches("[0-9a-f]{48}")) {
+      return Optional.empty();
+    }
+    Optional<Key> read = read(id);
+    read.ifPresent(key -> byId.put(id, key));
+    return read;
+  }
+
+  private Optional<Key> stored(String digest) {
+    try (Stream<Path> files = Files.list(directory)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.startsWith(digest) && name.endsWith(SUFFIX))
+          .sorted()
+          .findFirst()
+          .flatMap(name -> read(name.substring(0, name.length() - SUFFIX.length())));
+    } catch (IOException e) {
+      throw new UncheckedIOException("subject key store cannot be listed", e);
+    }
+  }
+
+  private Optional<Key> read(String id) {
+    try {
+      byte[] secret = HexFormat.of().parseHex(Files.readString(file(id)).strip());
+      return Optional.of(new Key(id, new SecretKeySpec(secret, "AES")));
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    } catch (IOException e) {
+      throw new UncheckedIOException("subject key cannot be read", e);
+    }
+  }
+
+  private Key create(String digest) {
+    byte[] tail = new byte[8];
+    random.nextBytes(tail);
+    byte[] secret = new byte[KEY_BYTES];
+    random.nextBytes(secret);
+    String id = digest + HexFormat.of().formatHex(tail);
+    try (FileChannel channel =
+        FileChannel.open(
+            file(id),
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+      channel.write(
+          ByteBuffer.wrap(
+              (HexFormat.of().formatHex(secret) + "\n").getBytes(StandardCharsets.US_ASCII)));
+      // Durable before the first event that only this key opens.
+      channel.force(true);
+    } catch (IOException e) {
+      throw new UncheckedIOException("subject key cannot be written", e);
+    }
+    return new Key(id, new SecretKeySpec(secret, "AES"));
+  }
+
+  private Path file(String id) {
+    return directory.resolve(id + SUFFIX);
+  }
+
+  private static String digest(String subject) {
+    try {
+      byte[] digest =
+          MessageDigest.getInstance("SHA-256").digest(subject.getBytes(StandardCharsets.UTF_8));
+      return HexFormat.of().formatHex(digest, 0, 16);
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError("every Java platform has SHA-256", e);
+    }
+  }
+
+  private static Map<String, Key> cache() {
+    return Collections.synchronizedMap(
+        new LinkedHashMap<>(64, 0.75f, true) {
+          private static final long serialVersionUID = 1L;
+
+          @Override
+          protected boolean removeEldestEntry(Map.Entry<String, Key> eldest) {
+            return size() > CACHED_KEYS;
+          }
+        });
+  }
+}

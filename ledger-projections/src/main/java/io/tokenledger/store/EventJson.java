@@ -1,0 +1,220 @@
+package io.tokenledger.store;
+
+import io.tokenledger.audit.EventType;
+import io.tokenledger.audit.RequestEvent;
+import io.tokenledger.audit.RequestEvent.AccessDenied;
+import io.tokenledger.audit.RequestEvent.AuthenticationFailed;
+import io.tokenledger.audit.RequestEvent.CommandRejected;
+import io.tokenledger.audit.RequestEvent.DecisionsDenied;
+import io.tokenledger.permission.Permissions;
+import io.tokenledger.token.Expiry;
+import io.tokenledger.token.SecretHash;
+import io.tokenledger.token.TokenEvent;
+import io.tokenledger.token.TokenEvent.NamedAdminCreated;
+import io.tokenledger.token.TokenEvent.OperatorTokenCreated;
+import io.tokenledger.token.TokenEvent.OperatorTokenRegenerated;
+import io.tokenledger.token.TokenEvent.ResourceTokenCreated;
+import io.tokenledger.token.TokenEvent.TokenRevoked;
+import io.tokenledger.token.TokenId;
+import io.tokenledger.token.TokenName;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Payloads as they are stored: written out field by field, so that renaming a class or a component
+ * cannot change a stored byte unnoticed. The golden files hold one example a type and revision.
+ */
+public final class EventJson {
+
+  private static final JsonMapper JSON = JsonMapper.shared();
+
+  private EventJson() {}
+
+  /** The payload of an event of the catalogue. */
+  public static String write(Object event) {
+    ObjectNode json = JSON.createObjectNode();
+    if (event instanceof TokenEvent tokenEvent) {
+      writeToken(json, tokenEvent);
+    } else if (event instanceof RequestEvent requestEvent) {
+      writeRequest(json, requestEvent);
+    } else {
+      throw new IllegalArgumentException("not an event of the catalogue: " + event.getClass());
+    }
+    return json.toString();
+  }
+
+  private static void writeToken(ObjectNode json, TokenEvent event) {
+    json.put("name", event.name().value());
+    json.put("id", event.id().value());
+    if (event instanceof OperatorTokenCreated created) {
+      json.put("hash", created.hash().hex());
+      json.put("created_at", created.createdAt().toString());
+    } else if (event instanceof OperatorTokenRegenerated regenerated) {
+      json.put("hash", regenerated.hash().hex());
+      json.put("regenerated_at", regenerated.regeneratedAt().toString());
+    } else if (event instanceof NamedAdminCreated created) {
+      json.put("hash", created.hash().hex());
+      json.put("created_at", created.createdAt().toString());
+      json.put("expiry", text(created.expiry()));
+    } else if (event instanceof ResourceTokenCreated created) {
+      json.put("hash", created.hash().hex());
+      ArrayNode permissions = json.putArray("permissions");
+      created.permissions().texts().forEach(permissions::add);
+      json.put("created_at", created.createdAt().toString());
+      json.put("expiry", text(created.expiry()));
+    } else if (event instanceof TokenRevoked revoked) {
+      json.put("revoked_at", revoked.revokedAt().toString());
+    }
+  }
+
+  private static void writeRequest(ObjectNode json, RequestEvent event) {
+    json.put("action", event.action());
+    json.put("reason", event.reason());
+    json.put("status_code", event.statusCode());
+    if (event instanceof AccessDenied denied) {
+      json.put("target", denied.target());
+    } else if (event instanceof CommandRejected rejected) {
+      json.put("target", rejected.target());
+    } else if (event instanceof DecisionsDenied denied) {
+      json.put("target", denied.target());
+    }
+    json.put("count", event.count());
+    json.put("first", event.first().toString());
+    json.put("last", event.last().toString());
+  }
+
+  /**
+   * The event that a stored row holds.
+   *
+   * @throws UnreadableEvent when the type or revision is not in the catalogue, or the payload does
+   *     not fit it
+   */
+  public static Object read(String storedName, @Nullable String revision, String payload) {
+    EventType type =
+        EventType.named(storedName)
+            .orElseThrow(() -> new UnreadableEvent("unknown event type " + storedName));
+    if (!type.revision().equals(revision)) {
+      throw new UnreadableEvent("unknown revision " + revision + " of " + storedName);
+    }
+    try {
+      return read(type, JSON.readTree(payload));
+    } catch (JacksonException | IllegalArgumentException | DateTimeException e) {
+      throw new UnreadableEvent("broken payload of " + storedName, e);
+    }
+  }
+
+  private static Object read(EventType type, JsonNode json) {
+    return switch (type) {
+      case OPERATOR_TOKEN_CREATED ->
+          new OperatorTokenCreated(name(json), id(json), hash(json), instant(json, "created_at"));
+      case OPERATOR_TOKEN_REGENERATED ->
+          new OperatorTokenRegenerated(
+              name(json), id(json), hash(json), instant(json, "regenerated_at"));
+      case NAMED_ADMIN_CREATED ->
+          new NamedAdminCreated(
+              name(json), id(json), hash(json), instant(json, "created_at"), expiry(json));
+      case RESOURCE_TOKEN_CREATED ->
+          new ResourceTokenCreated(
+              name(json),
+              id(json),
+              hash(json),
+              Permissions.parse(strings(json, "permissions")),
+              instant(json, "created_at"),
+              expiry(json));
+      case TOKEN_REVOKED -> new TokenRevoked(name(json), id(json), instant(json, "revoked_at"));
+      case AUTHENTICATION_FAILED ->
+          new AuthenticationFailed(
+              string(json, "action"),
+              string(json, "reason"),
+              required(json, "status_code").intValue(),
+              required(json, "count").longValue(),
+              instant(json, "first"),
+              instant(json, "last"));
+      case ACCESS_DENIED ->
+          new AccessDenied(
+              string(json, "action"),
+              string(json, "reason"),
+              required(json, "status_code").intValue(),
+              optionalString(json, "target"),
+              required(json, "count").longValue(),
+              instant(json, "first"),
+              instant(json, "last"));
+      case COMMAND_REJECTED ->
+          new CommandRejected(
+              string(json, "action"),
+              string(json, "reason"),
+              required(json, "status_code").intValue(),
+              optionalString(json, "target"),
+              required(json, "count").longValue(),
+              instant(json, "first"),
+              instant(json, "last"));
+      case DECISIONS_DENIED ->
+          new DecisionsDenied(
+              string(json, "action"),
+              string(json, "reason"),
+              required(json, "status_code").intValue(),
+              optionalString(json, "target"),
+              required(json, "count").longValue(),
+              instant(json, "first"),
+              instant(json, "last"));
+    };
+  }
+
+  private static @Nullable String text(Expiry expiry) {
+    return expiry.isNever() ? null : expiry.instant().toString();
+  }
+
+  private static JsonNode required(JsonNode json, String field) {
+    JsonNode value = json.get(field);
+    if (value == null || value.isNull()) {
+      throw new IllegalArgumentException("no " + field);
+    }
+    return value;
+  }
+
+  private static String string(JsonNode json, String field) {
+    return required(json, field).stringValue();
+  }
+
+  private static @Nullable String optionalString(JsonNode json, String field) {
+    JsonNode value = json.get(field);
+    return value == null || value.isNull() ? null : value.stringValue();
+  }
+
+  private static List<String> strings(JsonNode json, String field) {
+    List<String> strings = new ArrayList<>();
+    for (JsonNode element : required(json, field)) {
+      strings.add(element.stringValue());
+    }
+    return strings;
+  }
+
+  private static Instant instant(JsonNode json, String field) {
+    return Instant.parse(string(json, field));
+  }
+
+  private static Expiry expiry(JsonNode json) {
+    String text = optionalString(json, "expiry");
+    return text == null ? Expiry.NEVER : new Expiry(Instant.parse(text).toEpochMilli());
+  }
+
+  private static TokenName name(JsonNode json) {
+    return new TokenName(string(json, "name"));
+  }
+
+  private static TokenId id(JsonNode json) {
+    return new TokenId(required(json, "id").longValue());
+  }
+
+  private static SecretHash hash(JsonNode json) {
+    return SecretHash.parseHex(string(json, "hash"));
+  }
+}

@@ -1,0 +1,28 @@
+package io.tokenledger.store;
+
+/**
+ * Keys of the advisory locks that nodes share. One place, because two uses of one number would
+ * silently exclude each other.
+ */
+public final class Locks {
+
+  /** Shared by every append, exclusive for a swap of projections. Transaction-level. */
+  public static final long APPEND = 0x7106_0001L;
+
+  /** One replay at a time. Transaction-level. */
+  public static final long REPLAY = 0x7106_0002L;
+
+  /** Held by the node that sequences, for as long as its session lives. */
+  public static final long SEQUENCER_LEADER = 0x7106_0003L;
+
+  /** One batch of leaves at a time, whoever believes to be leader. Transaction-level. */
+  public static final long SEQUENCER_BATCH = 0x7106_0004L;
+
+  /** One writer of the audit log at a time. Transaction-level. */
+  public static final long AUDIT_FOLLOWER = 0x7106_0005L;
+
+  /** One node migrates the schema; others wait. Session-level, on the owner's connection. */
+  public static final long MIGRATION = 0x7106_0006L;
+
+  private Locks() {}
+}

@@ -1,0 +1,17 @@
+package io.tokenledger.store;
+
+/**
+ * A stored event that this version cannot read: an unknown type or revision, or a broken payload.
+ */
+public final class UnreadableEvent extends RuntimeException {
+
+  private static final long serialVersionUID = 1L;
+
+  UnreadableEvent(String message, Throwable cause) {
+    super(message, cause);
+  }
+
+  UnreadableEvent(String message) {
+    super(message);
+  }
+}
