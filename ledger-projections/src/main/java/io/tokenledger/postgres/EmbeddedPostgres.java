@@ -1,0 +1,421 @@
+package io.tokenledger.postgres;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A real PostgreSQL of our own on a data directory that persists: durable, checksummed, on loopback
+ * only, with a password that no one but the owner of the directory can read.
+ *
+ * <p>The directory holds {@code postgres} (the cluster), {@code postgres.password}, {@code
+ * postgres.log} and {@code ledger.lock}. A server that outlived its ledger is adopted, not fought;
+ * a lock file that outlived its server is waited for.
+ */
+public final class EmbeddedPostgres implements AutoCloseable {
+
+  private static final Logger LOG = LoggerFactory.getLogger(EmbeddedPostgres.class);
+
+  private static final String SUPERUSER = "postgres";
+  private static final String DATABASE = "ledger";
+  private static final Duration START_LIMIT = Duration.ofSeconds(60);
+  private static final Duration STALE_LOCK_LIMIT = Duration.ofSeconds(15);
+  private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
+
+  private final FileChannel lockFile;
+  private final DatabaseUrl url;
+  private final ProcessHandle server;
+  private final boolean adopted;
+
+  private record Layout(Path dataDir, Path binaries) {
+    Path cluster() {
+      return dataDir.resolve("postgres");
+    }
+
+    Path passwordFile() {
+      return dataDir.resolve("postgres.password");
+    }
+
+    Path log() {
+      return dataDir.resolve("postgres.log");
+    }
+
+    Path pidFile() {
+      return cluster().resolve("postmaster.pid");
+    }
+  }
+
+  /** What {@code postmaster.pid} says of a server that is still alive. */
+  private record Running(ProcessHandle server, int port) {}
+
+  private EmbeddedPostgres(
+      FileChannel lockFile, DatabaseUrl url, ProcessHandle server, boolean adopted) {
+    this.lockFile = lockFile;
+    this.url = url;
+    this.server = server;
+    this.adopted = adopted;
+  }
+
+  /**
+   * Starts the server of that directory, or adopts the one that runs on it.
+   *
+   * @param binaries a directory with {@code bin/postgres}, unpacked by the build or installed; null
+   *     to unpack into the data directory
+   * @throws DataDirectoryInUse when another ledger works on the directory
+   * @throws IllegalStateException with one sentence when the server cannot be started
+   */
+  public static EmbeddedPostgres start(Path dataDir, @Nullable Path binaries) {
+    Path directory = dataDir.toAbsolutePath().normalize();
+    try {
+      makePrivate(directory);
+      FileChannel lockFile = lock(directory);
+      try {
+        return start(directory, binaries, lockFile);
+      } catch (IOException | RuntimeException e) {
+        lockFile.close();
+        throw e;
+      }
+    } catch (IOException e) {
+      throw new IllegalStateException(
+          "--data-dir " + directory + " cannot be used: " + e.getMessage(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while PostgreSQL started", e);
+    }
+  }
+
+  private static void makePrivate(Path directory) throws IOException {
+    if (!Files.isDirectory(directory)) {
+      Files.createDirectories(
+          directory,
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    }
+  }
+
+  private static FileChannel lock(Path directory) throws IOException {
+    FileChannel channel =
+        FileChannel.open(
+            directory.resolve("ledger.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      FileLock lock = channel.tryLock();
+      if (lock != null) {
+        return channel;
+      }
+    } catch (OverlappingFileLockException e) {
+      // Held by this very process.
+    }
+    channel.close();
+    throw new DataDirectoryInUse(directory);
+  }
+
+  private static EmbeddedPostgres start(
+      Path directory, @Nullable Path givenBinaries, FileChannel lockFile)
+      throws IOException, InterruptedException {
+    Path binaries =
+        givenBinaries != null && PostgresBinaries.isUsable(givenBinaries)
+            ? givenBinaries.toAbsolutePath()
+            : PostgresBinaries.unpack(directory.resolve("postgres-binaries"));
+    Layout layout = new Layout(directory, binaries);
+    List<String> asUser = userPrefix(layout);
+    if (!Files.isDirectory(layout.cluster())) {
+      initialise(layout, asUser);
+    }
+    requireSameMajorVersion(layout);
+    String password = Files.readString(layout.passwordFile()).strip();
+    Optional<Running> orphan = running(layout, password);
+    Running running = orphan.isPresent() ? orphan.get() : startServer(layout, asUser, password);
+    DatabaseUrl url = DatabaseUrl.of("127.0.0.1", running.port(), DATABASE, SUPERUSER, password);
+    createDatabase(url);
+    return new EmbeddedPostgres(lockFile, url, running.server(), orphan.isPresent());
+  }
+
+  /**
+   * PostgreSQL refuses to run as root. In a user namespace root is nobody special while its files
+   * stay its own; where that is forbidden the cluster is given to an ordinary user.
+   */
+  private static List<String> userPrefix(Layout layout) throws IOException, InterruptedException {
+    if (!"root".equals(System.getProperty("user.name"))) {
+      return List.of();
+    }
+    if (succeeds(List.of("unshare", "-U", "true"))) {
+      return List.of("unshare", "-U");
+    }
+    String user = succeeds(List.of("id", "postgres")) ? "postgres" : "nobody";
+    Files.setPosixFilePermissions(layout.dataDir(), PosixFilePermissions.fromString("rwx--x--x"));
+    if (Files.isDirectory(layout.cluster())) {
+      succeeds(List.of("chown", "-R", user, layout.cluster().toString()));
+    }
+    return List.of("setpriv", "--reuid=" + user, "--clear-groups", "--regid=nogroup");
+  }
+
+  private static boolean succeeds(List<String> command) throws InterruptedException {
+    try {
+      return new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+              .start()
+              .waitFor()
+          == 0;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** Into a directory of another name first, so that a half-made cluster is never taken for one. */
+  private static void initialise(Layout layout, List<String> asUser)
+      throws IOException, InterruptedException {
+    byte[] secret = new byte[32];
+    new SecureRandom().nextBytes(secret);
+    writePrivate(layout.passwordFile(), HexFormat.of().formatHex(secret) + "\n");
+    Path fresh = layout.dataDir().resolve("postgres.new");
+    PostgresBinaries.deleteTree(fresh);
+    List<String> command = new ArrayList<>(asUser);
+    command.addAll(
+        List.of(
+            layout.binaries().resolve("bin/initdb").toString(),
+            "--pgdata=" + fresh,
+            "--username=" + SUPERUSER,
+            "--pwfile=" + layout.passwordFile(),
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--data-checksums"));
+    Process initdb =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.appendTo(layout.log().toFile()))
+            .start();
+    if (!initdb.waitFor(START_LIMIT.toSeconds() * 2, TimeUnit.SECONDS) || initdb.exitValue() != 0) {
+      initdb.destroyForcibly();
+      throw new IllegalStateException(
+          "PostgreSQL cannot make its cluster: " + lastLine(layout.log()));
+    }
+    Files.move(fresh, layout.cluster(), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  private static void writePrivate(Path file, String text) throws IOException {
+    Files.deleteIfExists(file);
+    Files.createFile(
+        file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    Files.writeString(file, text);
+  }
+
+  private static void requireSameMajorVersion(Layout layout)
+      throws IOException, InterruptedException {
+    String cluster = Files.readString(layout.cluster().resolve("PG_VERSION")).strip();
+    Process process =
+        new ProcessBuilder(layout.binaries().resolve("bin/postgres").toString(), "--version")
+            .redirectErrorStream(true)
+            .start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    process.waitFor();
+    String major = said.replaceFirst("(?s)^\\D*(\\d+).*$", "$1");
+    if (!major.equals(cluster)) {
+      throw new IllegalStateException(
+          "--data-dir "
+              + layout.dataDir()
+              + " was made by PostgreSQL "
+              + cluster
+              + " and this is "
+              + major
+              + ": start it with binaries of version "
+              + cluster
+              + " (LEDGER_POSTGRES_BINARIES), or upgrade it with pg_upgrade first");
+    }
+  }
+
+  /** The server that works on this cluster, if one is alive and knows our password. */
+  private static Optional<Running> running(Layout layout, String password) throws IOException {
+    if (!Files.exists(layout.pidFile())) {
+      return Optional.empty();
+    }
+    List<String> lines = Files.readAllLines(layout.pidFile());
+    if (lines.size() < 4 || !lines.get(0).matches("\\d+") || !lines.get(3).matches("\\d+")) {
+      return Optional.empty();
+    }
+    Optional<ProcessHandle> server =
+        ProcessHandle.of(Long.parseLong(lines.get(0))).filter(ProcessHandle::isAlive);
+    int port = Integer.parseInt(lines.get(3));
+    if (server.isEmpty() || !serves(layout, port, password)) {
+      return Optional.empty();
+    }
+    return Optional.of(new Running(server.get(), port));
+  }
+
+  private static boolean serves(Layout layout, int port, String password) {
+    DatabaseUrl url = DatabaseUrl.of("127.0.0.1", port, SUPERUSER, SUPERUSER, password);
+    try (Connection connection = connect(url);
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery("SHOW data_directory")) {
+      row.next();
+      return Path.of(row.getString(1)).equals(layout.cluster());
+    } catch (SQLException e) {
+      return false;
+    }
+  }
+
+  private static Running startServer(Layout layout, List<String> asUser, String password)
+      throws IOException, InterruptedException {
+    Instant staleLockEnd = Instant.now().plus(STALE_LOCK_LIMIT);
+    while (true) {
+      long logSize = Files.exists(layout.log()) ? Files.size(layout.log()) : 0;
+      int port = freePort();
+      Process process = launch(layout, asUser, port);
+      Instant end = Instant.now().plus(START_LIMIT);
+      while (process.isAlive() && Instant.now().isBefore(end)) {
+        if (serves(layout, port, password)) {
+          return new Running(process.toHandle(), port);
+        }
+        process.waitFor(30, TimeUnit.MILLISECONDS);
+      }
+      boolean lockIsStale = logSince(layout.log(), logSize).contains("postmaster.pid\" already");
+      if (process.isAlive()) {
+        process.destroy();
+        throw new IllegalStateException(
+            "PostgreSQL did not answer within "
+                + START_LIMIT.toSeconds()
+                + " s, see "
+                + layout.log());
+      }
+      // A killed server stays a zombie, and so its lock file valid, until someone reaps it.
+      if (!lockIsStale || Instant.now().isAfter(staleLockEnd)) {
+        throw new IllegalStateException("PostgreSQL does not start: " + lastLine(layout.log()));
+      }
+      LOG.info("waiting for a PostgreSQL that was killed to be gone");
+      Thread.sleep(300);
+    }
+  }
+
+  private static Process launch(Layout layout, List<String> asUser, int port) throws IOException {
+    List<String> command = new ArrayList<>(asUser);
+    command.addAll(
+        List.of(
+            layout.binaries().resolve("bin/postgres").toString(),
+            "-D",
+            layout.cluster().toString(),
+            "-p",
+            Integer.toString(port)));
+    for (String setting :
+        List.of(
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "fsync=on",
+            "synchronous_commit=on",
+            "full_page_writes=on",
+            "password_encryption=scram-sha-256",
+            "max_connections=60",
+            "shared_buffers=64MB",
+            "idle_in_transaction_session_timeout=10min",
+            "log_min_messages=warning",
+            "log_line_prefix=%m [%p] ")) {
+      command.add("-c");
+      command.add(setting);
+    }
+    return new ProcessBuilder(command)
+        .redirectErrorStream(true)
+        .redirectInput(ProcessBuilder.Redirect.from(new java.io.File("/dev/null")))
+        .redirectOutput(ProcessBuilder.Redirect.appendTo(layout.log().toFile()))
+        .start();
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private static void createDatabase(DatabaseUrl url) {
+    try (Connection connection = connect(url.on(SUPERUSER));
+        Statement statement = connection.createStatement()) {
+      try (ResultSet row =
+          statement.executeQuery("SELECT 1 FROM pg_database WHERE datname = 'ledger'")) {
+        if (row.next()) {
+          return;
+        }
+      }
+      statement.execute("CREATE DATABASE ledger");
+    } catch (SQLException e) {
+      throw new IllegalStateException("the database cannot be made: " + e.getMessage(), e);
+    }
+  }
+
+  private static Connection connect(DatabaseUrl url) throws SQLException {
+    return DriverManager.getConnection(url.jdbcUrl(), url.user(), url.password());
+  }
+
+  private static String logSince(Path log, long offset) throws IOException {
+    byte[] all = Files.readAllBytes(log);
+    int from = (int) Math.min(offset, all.length);
+    return new String(Arrays.copyOfRange(all, from, all.length), StandardCharsets.UTF_8);
+  }
+
+  private static String lastLine(Path log) throws IOException {
+    List<String> lines = Files.exists(log) ? Files.readAllLines(log) : List.of();
+    return lines.isEmpty() ? "it said nothing, see " + log : lines.get(lines.size() - 1);
+  }
+
+  /** The superuser's access to the ledger's database. */
+  public DatabaseUrl url() {
+    return url;
+  }
+
+  /** The process id of the server. */
+  public long pid() {
+    return server.pid();
+  }
+
+  /** Whether the server ran already when this was started. */
+  public boolean adopted() {
+    return adopted;
+  }
+
+  /** Ends all sessions, writes a checkpoint and stops; kills after 30 s, which loses nothing. */
+  @Override
+  public void close() {
+    try {
+      signal("INT");
+      try {
+        server.onExit().get(STOP_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      } catch (java.util.concurrent.TimeoutException | java.util.concurrent.ExecutionException e) {
+        signal("QUIT");
+      }
+      lockFile.close();
+    } catch (IOException e) {
+      throw new IllegalStateException("PostgreSQL cannot be stopped", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void signal(String name) throws IOException, InterruptedException {
+    if (server.isAlive()) {
+      new ProcessBuilder("kill", "-" + name, Long.toString(server.pid())).start().waitFor();
+    }
+  }
+}

@@ -1,0 +1,234 @@
+package io.tokenledger.store;
+
+import io.tokenledger.sealing.LedgerKey;
+import io.tokenledger.token.Token;
+import io.tokenledger.token.TokenName;
+import java.security.SecureRandom;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** All SQL on {@code ledger.event} that writes, and the read by stream. */
+public final class EventTable {
+
+  /** Name of the constraint that two commands for one stream violate when they race. */
+  static final String STREAM_CONSTRAINT = "event_stream_sequence_key";
+
+  private static final int SALT_BYTES = 32;
+
+  private static final String APPEND_LOCK =
+      """
+      SELECT pg_advisory_xact_lock_shared(?)
+      """;
+
+  private static final String NEXT_TOKEN_IDS =
+      """
+      SELECT nextval('ledger.token_id')
+        FROM generate_series(1, ?)
+      """;
+
+  private static final String INSERT =
+      """
+      INSERT INTO ledger.event
+        (event_id, aggregate_id, sequence_number, aggregate_type, event_type, revision,
+         occurred_at, payload, metadata, mac)
+      SELECT *
+        FROM unnest(?::text[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::text[],
+                    ?::text[], ?::text[], ?::text[], ?::bytea[])
+      """;
+
+  private static final String INSERT_SALTS =
+      """
+      INSERT INTO state.event_salt (event_id, payload_salt, metadata_salt)
+      SELECT *
+        FROM unnest(?::text[], ?::bytea[], ?::bytea[])
+      """;
+
+  private static final String READ_STREAMS =
+      """
+      SELECT event_id, aggregate_id, sequence_number, aggregate_type, event_type, revision,
+             occurred_at, payload, metadata
+        FROM ledger.event
+       WHERE aggregate_id = ANY (?::text[])
+       ORDER BY aggregate_id, sequence_number
+      """;
+
+  private static final String REMAINS =
+      """
+      SELECT (SELECT count(*) FROM ledger.event WHERE aggregate_id = ?),
+             (SELECT count(*) FROM token_lookup WHERE token_name = ?)
+      """;
+
+  private final LedgerKey ledgerKey;
+  private final SecureRandom random = new SecureRandom();
+
+  /**
+   * One event as it is stored.
+   *
+   * @param aggregateId the stream
+   * @param sequenceNumber position in the stream
+   * @param occurredAt ISO 8601 in UTC with milliseconds, the text that Axon compares
+   */
+  public record Row(
+      String eventId,
+      String aggregateId,
+      long sequenceNumber,
+      String aggregateType,
+      String eventType,
+      String revision,
+      String occurredAt,
+      String payload,
+      String metadata) {}
+
+  /** How many rows of a token there are: events of its stream, rows of the lookup. */
+  record Remains(long events, long lookupRows) {}
+
+  public EventTable(LedgerKey ledgerKey) {
+    this.ledgerKey = ledgerKey;
+  }
+
+  /** Waits while a swap of projections is under way, and lets none begin before the commit. */
+  void lockAppends(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(APPEND_LOCK)) {
+      statement.setLong(1, Locks.APPEND);
+      statement.execute();
+    }
+  }
+
+  /** Draws that many ids, ascending, never given before. */
+  List<Long> nextTokenIds(Connection connection, int count) throws SQLException {
+    List<Long> ids = new ArrayList<>(count);
+    if (count > 0) {
+      try (PreparedStatement statement = connection.prepareStatement(NEXT_TOKEN_IDS)) {
+        statement.setInt(1, count);
+        try (ResultSet rows = statement.executeQuery()) {
+          while (rows.next()) {
+            ids.add(rows.getLong(1));
+          }
+        }
+      }
+    }
+    return ids;
+  }
+
+  /**
+   * Inserts the rows in their order, each with its MAC and two fresh salts.
+   *
+   * @throws SQLException with {@link #STREAM_CONSTRAINT} when another transaction was first at a
+   *     place in a stream
+   */
+  public void append(Connection connection, List<Row> rows) throws SQLException {
+    int count = rows.size();
+    String[][] texts = new String[8][count];
+    Long[] sequences = new Long[count];
+    byte[][] macs = new byte[count][];
+    byte[][] payloadSalts = new byte[count][];
+    byte[][] metadataSalts = new byte[count][];
+    for (int i = 0; i < count; i++) {
+      Row row = rows.get(i);
+      texts[0][i] = row.eventId();
+      texts[1][i] = row.aggregateId();
+      sequences[i] = row.sequenceNumber();
+      texts[2][i] = row.aggregateType();
+      texts[3][i] = row.eventType();
+      texts[4][i] = row.revision();
+      texts[5][i] = row.occurredAt();
+      texts[6][i] = row.payload();
+      texts[7][i] = row.metadata();
+      macs[i] = mac(row);
+      payloadSalts[i] = salt();
+      metadataSalts[i] = salt();
+    }
+    try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
+      statement.setArray(1, connection.createArrayOf("text", texts[0]));
+      statement.setArray(2, connection.createArrayOf("text", texts[1]));
+      statement.setArray(3, connection.createArrayOf("bigint", sequences));
+      for (int column = 2; column < texts.length; column++) {
+        statement.setArray(column + 2, connection.createArrayOf("text", texts[column]));
+      }
+      statement.setArray(10, connection.createArrayOf("bytea", macs));
+      statement.executeUpdate();
+    }
+    try (PreparedStatement statement = connection.prepareStatement(INSERT_SALTS)) {
+      statement.setArray(1, connection.createArrayOf("text", texts[0]));
+      statement.setArray(2, connection.createArrayOf("bytea", payloadSalts));
+      statement.setArray(3, connection.createArrayOf("bytea", metadataSalts));
+      statement.executeUpdate();
+    }
+  }
+
+  /** HMAC over every column that a node writes, in the order of the table. */
+  byte[] mac(Row row) {
+    return ledgerKey.mac(
+        row.eventId(),
+        row.aggregateId(),
+        Long.toString(row.sequenceNumber()),
+        row.aggregateType(),
+        row.eventType(),
+        row.revision(),
+        row.occurredAt(),
+        row.payload(),
+        row.metadata());
+  }
+
+  private byte[] salt() {
+    byte[] salt = new byte[SALT_BYTES];
+    random.nextBytes(salt);
+    return salt;
+  }
+
+  /** The whole of these streams; a stream without events has no entry. */
+  Map<String, List<Row>> readStreams(Connection connection, List<String> aggregateIds)
+      throws SQLException {
+    Map<String, List<Row>> streams = new HashMap<>();
+    try (PreparedStatement statement = connection.prepareStatement(READ_STREAMS)) {
+      statement.setArray(1, connection.createArrayOf("text", aggregateIds.toArray()));
+      try (ResultSet rows = statement.executeQuery()) {
+        while (rows.next()) {
+          Row row =
+              new Row(
+                  rows.getString(1),
+                  rows.getString(2),
+                  rows.getLong(3),
+                  rows.getString(4),
+                  rows.getString(5),
+                  rows.getString(6),
+                  rows.getString(7),
+                  rows.getString(8),
+                  rows.getString(9));
+          streams.computeIfAbsent(row.aggregateId(), id -> new ArrayList<>()).add(row);
+        }
+      }
+    }
+    return streams;
+  }
+
+  Remains remains(Connection connection, TokenName name) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(REMAINS)) {
+      statement.setString(1, Token.aggregateId(name));
+      statement.setString(2, name.value());
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return new Remains(row.getLong(1), row.getLong(2));
+      }
+    }
+  }
+
+  /** The name of the constraint that made the statement fail, or null. */
+  static @Nullable String violatedConstraint(Throwable failure) {
+    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+      if (cause instanceof org.postgresql.util.PSQLException sql
+          && "23505".equals(sql.getSQLState())
+          && sql.getServerErrorMessage() != null) {
+        return sql.getServerErrorMessage().getConstraint();
+      }
+    }
+    return null;
+  }
+}
