@@ -7,7 +7,7 @@ public final class UnreadableEvent extends RuntimeException {
 
   private static final long serialVersionUID = 1L;
 
-  UnreadableEvent(String message, Throwable cause) {
+  public UnreadableEvent(String message, Throwable cause) {
     super(message, cause);
   }
 

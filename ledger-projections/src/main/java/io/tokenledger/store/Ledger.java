@@ -1,0 +1,305 @@
+package io.tokenledger.store;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.tokenledger.audit.EventType;
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.history.AuditLog;
+import io.tokenledger.history.AuditLogFollower;
+import io.tokenledger.lookup.TokenLookup;
+import io.tokenledger.permission.Permissions;
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.replay.Replay;
+import io.tokenledger.requests.RequestLog;
+import io.tokenledger.sealing.Envelopes;
+import io.tokenledger.sealing.LedgerKey;
+import io.tokenledger.sealing.SubjectKeys;
+import io.tokenledger.sequence.Sequencer;
+import io.tokenledger.token.Actor;
+import io.tokenledger.token.Expiry;
+import io.tokenledger.token.Refusal;
+import io.tokenledger.token.TokenCommand.CreateResourceToken;
+import io.tokenledger.token.TokenCommand.RevokeToken;
+import io.tokenledger.token.TokenName;
+import io.tokenledger.token.TokenRefused;
+import io.tokenledger.token.TokenSecret;
+import io.tokenledger.token.TokenSummary;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.axonframework.common.IdentifierFactory;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The ledger on one node: everything above the database and below HTTP, assembled. Opening it
+ * migrates the schema, proves that events and lookup share a transaction, and begins to work;
+ * closing it drains.
+ */
+public final class Ledger implements AutoCloseable {
+
+  private static final Logger LOG = LoggerFactory.getLogger(Ledger.class);
+
+  private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(3);
+  private static final Duration SEQUENCER_INTERVAL = Duration.ofMillis(200);
+  private static final Duration FLOOR_PATIENCE = Duration.ofSeconds(60);
+  private static final Duration RECONCILE_INTERVAL = Duration.ofSeconds(60);
+  private static final Duration REFUSAL_WINDOW = Duration.ofMinutes(1);
+
+  private static final String ADD_KEY_CHECK =
+      """
+      INSERT INTO state.key_check (key_name, check_value)
+      VALUES ('ledger', ?)
+          ON CONFLICT (key_name) DO NOTHING
+      """;
+
+  private static final String READ_KEY_CHECK =
+      """
+      SELECT check_value
+        FROM state.key_check
+       WHERE key_name = 'ledger'
+      """;
+
+  private final HikariDataSource writers;
+  private final HikariDataSource readers;
+  private final CommandBatches commands;
+  private final TokenLookup lookup;
+  private final RequestLog requests;
+  private final AuditLog audit;
+  private final Replay replay;
+  private final Sequencer sequencer;
+  private final AuditLogFollower follower;
+  private final ExecutorService refusals;
+
+  private Ledger(LedgerOptions options, DatabaseUrl app, LedgerKey key, MeterRegistry meters) {
+    this.writers = pool(app, "ledger-write", options.poolSize(), false, meters);
+    this.readers = pool(app, "ledger-read", options.poolSize(), true, meters);
+    requireSameKey(writers, key);
+    Envelopes envelopes =
+        new Envelopes(
+            new SubjectKeys(options.subjectKeyStore()), key, options.logOrigin(), options.nodeId());
+    this.follower = new AuditLogFollower(writers);
+    this.sequencer =
+        new Sequencer(
+            app, SEQUENCER_INTERVAL, FLOOR_PATIENCE, RECONCILE_INTERVAL, follower::wake, meters);
+    EventTable table = new EventTable(key);
+    Transactions transactions = new Transactions(writers);
+    EventStorage storage =
+        EventStorage.create(table, envelopes, transactions, new EventSerializer());
+    this.commands = new CommandBatches(transactions, storage, table, sequencer::wake, meters);
+    this.lookup = new TokenLookup(readers);
+    this.requests =
+        new RequestLog(
+            writers, table, envelopes, sequencer::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
+    this.audit = new AuditLog(readers, envelopes, sequencer::wake);
+    this.replay = new Replay(writers);
+    this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
+  }
+
+  private static Thread refusalThread(Runnable work) {
+    Thread thread = new Thread(work, "ledger-refusals");
+    thread.setDaemon(true);
+    return thread;
+  }
+
+  /**
+   * Opens the ledger of that database.
+   *
+   * @throws IllegalStateException with one sentence when something is set wrongly
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public static Ledger open(LedgerOptions options, MeterRegistry meters) {
+    LedgerKey key = LedgerKey.loadOrCreate(options.ledgerKeyFile());
+    DatabaseUrl app = Schema.migrate(options.database());
+    Ledger ledger = new Ledger(options, app, key, meters);
+    try {
+      ledger.probe();
+      ledger.sequencer.start();
+      ledger.follower.start();
+      return ledger;
+    } catch (RuntimeException e) {
+      ledger.close();
+      throw e;
+    }
+  }
+
+  private static HikariDataSource pool(
+      DatabaseUrl app, String name, int size, boolean autoCommit, MeterRegistry meters) {
+    HikariConfig config = new HikariConfig();
+    config.setPoolName(name);
+    config.setJdbcUrl(app.jdbcUrl());
+    config.setUsername(app.user());
+    config.setPassword(app.password());
+    config.setAutoCommit(autoCommit);
+    config.setReadOnly(autoCommit);
+    config.setSchema("views");
+    config.setMaximumPoolSize(size);
+    config.setMinimumIdle(2);
+    config.setConnectionTimeout(CONNECTION_LIMIT.toMillis());
+    // A server that is away at the start is an error there; later the pool waits for it.
+    config.setInitializationFailTimeout(CONNECTION_LIMIT.toMillis());
+    config.setMetricRegistry(meters);
+    return new HikariDataSource(config);
+  }
+
+  private static void requireSameKey(HikariDataSource writers, LedgerKey key) {
+    try (Connection connection = writers.getConnection()) {
+      try (PreparedStatement statement = connection.prepareStatement(ADD_KEY_CHECK)) {
+        statement.setBytes(1, key.checkValue());
+        statement.executeUpdate();
+      }
+      try (PreparedStatement statement = connection.prepareStatement(READ_KEY_CHECK);
+          ResultSet row = statement.executeQuery()) {
+        row.next();
+        if (!MessageDigest.isEqual(row.getBytes(1), key.checkValue())) {
+          throw new IllegalStateException(
+              "--ledger-key-file holds another key than the one this ledger was begun with");
+        }
+      }
+      connection.commit();
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the key check cannot be read", e);
+    }
+  }
+
+  private void probe() {
+    SecureRandom random = new SecureRandom();
+    TokenName name =
+        new TokenName("start probe " + IdentifierFactory.getInstance().generateIdentifier());
+    Instant now = Instant.now();
+    commands.probe(
+        Proposal.withNewId(
+            name,
+            id ->
+                new CreateResourceToken(
+                    name,
+                    id,
+                    TokenSecret.generate(random).hash(),
+                    Permissions.parse(java.util.List.of("system:ping:read")),
+                    now,
+                    Expiry.NEVER,
+                    Actor.SYSTEM)),
+        RequestContext.ofNode("start", "probe, rolled back", "probe"));
+  }
+
+  /**
+   * Carries a command out. A refusal is audited before its future completes.
+   *
+   * @return completes after the commit with the token; exceptionally with {@link TokenRefused}, or
+   *     {@link LedgerUnavailable} when nothing is known to have been stored
+   */
+  public CompletableFuture<TokenSummary> execute(Proposal proposal, RequestContext context) {
+    CompletableFuture<TokenSummary> answer = new CompletableFuture<>();
+    commands
+        .submit(proposal, context)
+        .whenComplete(
+            (summary, failure) -> {
+              Throwable cause = unwrapped(failure);
+              if (cause == null) {
+                answer.complete(summary);
+              } else if (cause instanceof TokenRefused refused) {
+                refusals.execute(() -> refuse(proposal, context, refused, answer));
+              } else {
+                answer.completeExceptionally(cause);
+              }
+            });
+    return answer;
+  }
+
+  private void refuse(
+      Proposal proposal,
+      RequestContext context,
+      TokenRefused refused,
+      CompletableFuture<TokenSummary> answer) {
+    try {
+      Refusal refusal = refused.refusal();
+      String reason = refusal.name().toLowerCase(Locale.ROOT);
+      String action = action(proposal);
+      if (refusal == Refusal.NOT_PERMITTED) {
+        requests.accessDenied(context, action, reason, refusal.status(), proposal.name().value());
+      } else {
+        requests.commandRejected(
+            context, action, reason, refusal.status(), proposal.name().value());
+      }
+      answer.completeExceptionally(refused);
+    } catch (RuntimeException e) {
+      answer.completeExceptionally(e);
+    }
+  }
+
+  private static String action(Proposal proposal) {
+    if (proposal.needsId()) {
+      return EventType.RESOURCE_TOKEN_CREATED.action();
+    }
+    var command = proposal.command().apply(io.tokenledger.token.TokenId.OPERATOR);
+    return command instanceof RevokeToken
+        ? EventType.TOKEN_REVOKED.action()
+        : command instanceof io.tokenledger.token.TokenCommand.RegenerateOperatorToken
+            ? EventType.OPERATOR_TOKEN_REGENERATED.action()
+            : EventType.OPERATOR_TOKEN_CREATED.action();
+  }
+
+  private static @Nullable Throwable unwrapped(@Nullable Throwable failure) {
+    Throwable cause = failure;
+    while (cause instanceof CompletionException && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    return cause;
+  }
+
+  public TokenLookup lookup() {
+    return lookup;
+  }
+
+  public RequestLog requests() {
+    return requests;
+  }
+
+  public AuditLog audit() {
+    return audit;
+  }
+
+  public Replay replay() {
+    return replay;
+  }
+
+  /**
+   * Asks the database for a sign of life.
+   *
+   * @throws LedgerUnavailable when it gives none
+   */
+  public void checkHealthy() {
+    try (Connection connection = readers.getConnection()) {
+      if (!connection.isValid(2)) {
+        throw new SQLException("the connection is not valid");
+      }
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the database does not answer", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    LOG.debug("closing");
+    commands.close();
+    refusals.shutdown();
+    requests.close();
+    sequencer.close();
+    follower.close();
+    readers.close();
+    writers.close();
+  }
+}

@@ -1,0 +1,29 @@
+package io.tokenledger.store;
+
+import io.tokenledger.postgres.DatabaseUrl;
+import java.nio.file.Path;
+
+/**
+ * What a ledger needs to be opened.
+ *
+ * @param database the owner's login; the ledger makes its lesser role and works as that
+ * @param ledgerKeyFile see {@link io.tokenledger.sealing.LedgerKey}; the same on every node
+ * @param subjectKeyStore directory of the subject keys; shared by all nodes
+ * @param logOrigin name of this ledger's log, in every envelope
+ * @param nodeId name of this node, in every envelope
+ * @param poolSize connections that write, at least 4; as many again read
+ */
+public record LedgerOptions(
+    DatabaseUrl database,
+    Path ledgerKeyFile,
+    Path subjectKeyStore,
+    String logOrigin,
+    String nodeId,
+    int poolSize) {
+
+  public LedgerOptions {
+    if (poolSize < 4) {
+      throw new IllegalArgumentException("the pool needs at least 4 connections, got " + poolSize);
+    }
+  }
+}
