@@ -1,0 +1,284 @@
+package io.tokenledger.store;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.tokenledger.history.AuditEntry;
+import io.tokenledger.history.AuditPage;
+import io.tokenledger.history.AuditQuery;
+import io.tokenledger.lookup.FoundToken;
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.postgres.Roles;
+import io.tokenledger.postgres.TestPostgres;
+import io.tokenledger.replay.ReplayReport;
+import io.tokenledger.token.Actor;
+import io.tokenledger.token.Refusal;
+import io.tokenledger.token.SecretHash;
+import io.tokenledger.token.TokenCommand.RegenerateOperatorToken;
+import io.tokenledger.token.TokenRefused;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LedgerIT {
+
+  private static final AuditQuery ALL =
+      new AuditQuery(null, null, null, null, null, null, null, 1_000);
+
+  @TempDir Path keys;
+  private DatabaseUrl database;
+  private Ledger ledger;
+
+  @BeforeEach
+  void open() {
+    database = TestPostgres.freshDatabase();
+    ledger = TestLedger.open(database, keys);
+  }
+
+  @AfterEach
+  void close() {
+    ledger.close();
+  }
+
+  @Test
+  void aTokenIsFoundAsSoonAsItsCreationIsAnswered() {
+    SecretHash hash = TestLedger.newHash();
+    TestLedger.create(ledger, "ingest", hash, "db:metrics:write").join();
+
+    FoundToken found = ledger.lookup().find(hash).orElseThrow();
+
+    assertEquals("ingest", found.name().value());
+    assertEquals(FoundToken.State.LIVE, found.state(System.currentTimeMillis()));
+    assertEquals(List.of("db:metrics:write"), found.permissions().texts());
+  }
+
+  @Test
+  void aRevokedTokenIsFoundRevokedAndItsNameIsFreeWithANewId() {
+    SecretHash first = TestLedger.newHash();
+    long firstId = TestLedger.create(ledger, "ingest", first, "db:a:read").join().id().value();
+    TestLedger.revoke(ledger, "ingest").join();
+    long secondId =
+        TestLedger.create(ledger, "ingest", TestLedger.newHash(), "db:a:read").join().id().value();
+
+    assertEquals(
+        FoundToken.State.REVOKED,
+        ledger.lookup().find(first).orElseThrow().state(System.currentTimeMillis()));
+    assertTrue(secondId > firstId);
+  }
+
+  @Test
+  void aRegeneratedOperatorKeepsItsIdAndLosesItsOldSecret() {
+    SecretHash old = TestLedger.newHash();
+    SecretHash fresh = TestLedger.newHash();
+    TestLedger.createOperator(ledger, old).join();
+    var summary =
+        TestLedger.execute(
+                ledger, new RegenerateOperatorToken(fresh, TestLedger.now(), Actor.SYSTEM))
+            .join();
+
+    assertEquals(0, summary.id().value());
+    assertEquals(
+        FoundToken.State.SUPERSEDED,
+        ledger.lookup().find(old).orElseThrow().state(System.currentTimeMillis()));
+    assertEquals(
+        FoundToken.State.LIVE,
+        ledger.lookup().find(fresh).orElseThrow().state(System.currentTimeMillis()));
+    assertTrue(ledger.lookup().anyAdmin());
+  }
+
+  @Test
+  void aSecretIsNeverRegisteredTwiceNotEvenAfterItsRevocation() {
+    SecretHash hash = TestLedger.newHash();
+    TestLedger.create(ledger, "one", hash, "db:a:read").join();
+    TestLedger.revoke(ledger, "one").join();
+
+    assertEquals(
+        Refusal.SECRET_TAKEN, refusal(TestLedger.create(ledger, "two", hash, "db:a:read")));
+  }
+
+  @Test
+  void aRefusalIsAuditedAndRepeatsAreCounted() {
+    TestLedger.create(ledger, "taken", TestLedger.newHash(), "db:a:read").join();
+    for (int i = 0; i < 5; i++) {
+      assertEquals(
+          Refusal.NAME_TAKEN,
+          refusal(TestLedger.create(ledger, "taken", TestLedger.newHash(), "db:a:read")));
+    }
+    ledger.close();
+    ledger = TestLedger.open(database, keys);
+
+    List<AuditEntry> rejected =
+        ledger.audit().search(ALL).entries().stream()
+            .filter(entry -> entry.eventType().equals("CommandRejected"))
+            .toList();
+    assertEquals(List.of(4L, 1L), rejected.stream().map(AuditEntry::count).toList());
+    assertEquals("name_taken", rejected.get(0).outcomeReason());
+  }
+
+  @Test
+  void theAuditTrailSaysWhoFromWhereAndWhyAndStoresNoneOfItInClear() throws SQLException {
+    TestLedger.create(ledger, "ingest", TestLedger.newHash(), "db:a:read").join();
+
+    AuditPage page = ledger.audit().search(ALL);
+
+    AuditEntry entry = page.entries().get(0);
+    assertEquals("alice", entry.actorName());
+    assertEquals("token.create", entry.action());
+    assertEquals("ingest", entry.targetName());
+    assertTrue(entry.envelope().contains("203.0.113.7"), entry.envelope());
+    assertTrue(entry.envelope().contains("Alice Example"));
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        var row = statement.executeQuery("SELECT metadata FROM ledger.event")) {
+      assertTrue(row.next());
+      String stored = row.getString(1);
+      for (String personal :
+          List.of("203.0.113.7", "Alice", "a reason", "CHG-1", "agent/1")) {
+        assertFalse(stored.contains(personal), stored);
+      }
+    }
+  }
+
+  @Test
+  void theApplicationRoleCannotChangeAnEvent() throws SQLException {
+    TestLedger.create(ledger, "ingest", TestLedger.newHash(), "db:a:read").join();
+    DatabaseUrl app = Roles.ensureApp(database);
+    for (String sql :
+        List.of(
+            "UPDATE ledger.event SET payload = '{}'",
+            "DELETE FROM ledger.event",
+            "TRUNCATE ledger.event",
+            "UPDATE audit.leaf SET leaf_index = 7",
+            "DELETE FROM state.event_salt",
+            "CREATE TABLE ledger.more (a int)")) {
+      try (Connection connection = TestPostgres.connect(app);
+          Statement statement = connection.createStatement()) {
+        SQLException refused = assertThrows(SQLException.class, () -> statement.execute(sql), sql);
+        assertEquals("42501", refused.getSQLState(), sql);
+      }
+    }
+  }
+
+  @Test
+  void everyTableAndColumnSaysWhatItIsFor() throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                """
+                SELECT c.table_schema || '.' || c.table_name || '.' || c.column_name
+                  FROM information_schema.columns c
+                 WHERE c.table_schema IN ('ledger', 'views', 'audit', 'state')
+                   AND (col_description((c.table_schema || '.' || c.table_name)::regclass,
+                                        c.ordinal_position) IS NULL
+                     OR obj_description((c.table_schema || '.' || c.table_name)::regclass) IS NULL)
+                """)) {
+      List<String> silent = new ArrayList<>();
+      while (row.next()) {
+        silent.add(row.getString(1));
+      }
+      assertEquals(List.of(), silent);
+    }
+  }
+
+  @Test
+  void replayFindsDeletedAddedAndWidenedRowsAndPutsThemRight() throws SQLException {
+    List<SecretHash> hashes = new ArrayList<>();
+    for (int i = 0; i < 20; i++) {
+      hashes.add(TestLedger.newHash());
+      TestLedger.create(ledger, "t" + i, hashes.get(i), "db:a:read").join();
+    }
+    TestLedger.revoke(ledger, "t3").join();
+    assertEquals(0, ledger.replay().verify((done, total) -> {}).differenceCount());
+
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement()) {
+      statement.execute("DELETE FROM views.token_lookup WHERE token_name = 't1'");
+      statement.execute(
+          "UPDATE views.token_lookup SET permissions = '{*:*:*}' WHERE token_name = 't2'");
+      statement.execute("UPDATE views.token_lookup SET revoked_at_ms = NULL WHERE token_name='t3'");
+      statement.execute(
+          "INSERT INTO views.token_lookup SELECT sha512('x'), 99, 'forged', kind, permissions,"
+              + " created_at_ms, NULL, NULL, NULL, 0 FROM views.token_lookup LIMIT 1");
+    }
+
+    ReplayReport found = ledger.replay().verify((done, total) -> {});
+    Set<String> kinds = new HashSet<>();
+    found.differences().forEach(d -> kinds.add(d.kind() + " " + d.tokenName()));
+    assertEquals(Set.of("missing t1", "changed t2", "changed t3", "added forged"), kinds);
+
+    assertTrue(ledger.replay().swap((done, total) -> {}).swapped());
+    assertEquals(0, ledger.replay().verify((done, total) -> {}).differenceCount());
+    assertEquals(
+        FoundToken.State.REVOKED,
+        ledger.lookup().find(hashes.get(3)).orElseThrow().state(System.currentTimeMillis()));
+  }
+
+  @Test
+  void twoNodesThatCreateTheSameNamesAtOnceMakeEachOnce() throws Exception {
+    int names = 200;
+    try (Ledger other = TestLedger.open(database, keys)) {
+      ExecutorService clients = Executors.newFixedThreadPool(32);
+      AtomicInteger created = new AtomicInteger();
+      AtomicInteger conflicts = new AtomicInteger();
+      List<CompletableFuture<Void>> answers = new ArrayList<>();
+      for (int i = 0; i < names; i++) {
+        String name = "n" + i;
+        for (Ledger node : List.of(ledger, other)) {
+          answers.add(
+              CompletableFuture.runAsync(
+                  () -> {
+                    try {
+                      TestLedger.create(node, name, TestLedger.newHash(), "db:a:read").join();
+                      created.incrementAndGet();
+                    } catch (CompletionException e) {
+                      assertEquals(
+                          Refusal.NAME_TAKEN, ((TokenRefused) e.getCause()).refusal());
+                      conflicts.incrementAndGet();
+                    }
+                  },
+                  clients));
+        }
+      }
+      for (CompletableFuture<Void> answer : answers) {
+        answer.get(60, TimeUnit.SECONDS);
+      }
+      clients.shutdown();
+      assertEquals(names, created.get());
+      assertEquals(names, conflicts.get());
+      assertEquals(0, ledger.replay().verify((done, total) -> {}).differenceCount());
+    }
+  }
+
+  @Test
+  void anotherLedgerKeyIsRefused(@TempDir Path otherKeys) {
+    IllegalStateException refused =
+        assertThrows(IllegalStateException.class, () -> TestLedger.open(database, otherKeys));
+    assertTrue(refused.getMessage().contains("--ledger-key-file"), refused.getMessage());
+  }
+
+  private static Refusal refusal(CompletableFuture<?> answer) {
+    ExecutionException failed =
+        assertThrows(ExecutionException.class, () -> answer.get(20, TimeUnit.SECONDS));
+    return assertInstanceOf(TokenRefused.class, failed.getCause()).refusal();
+  }
+}

@@ -1,0 +1,98 @@
+package io.tokenledger.store;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.permission.Permissions;
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.token.Actor;
+import io.tokenledger.token.Expiry;
+import io.tokenledger.token.SecretHash;
+import io.tokenledger.token.TokenCommand;
+import io.tokenledger.token.TokenCommand.CreateOperatorToken;
+import io.tokenledger.token.TokenCommand.CreateResourceToken;
+import io.tokenledger.token.TokenCommand.RevokeToken;
+import io.tokenledger.token.TokenId;
+import io.tokenledger.token.TokenName;
+import io.tokenledger.token.TokenSecret;
+import io.tokenledger.token.TokenSummary;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** Opens ledgers for tests and says common commands in few words. */
+public final class TestLedger {
+
+  public static final Actor ADMIN =
+      Actor.token(new TokenId(1), new TokenName("alice"), Permissions.admin());
+
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private TestLedger() {}
+
+  public static Ledger open(DatabaseUrl database, Path keys) {
+    return Ledger.open(
+        new LedgerOptions(
+            database, keys.resolve("ledger.key"), keys.resolve("subjects"), "test/log", "n1", 6),
+        new SimpleMeterRegistry());
+  }
+
+  public static RequestContext context(Actor actor) {
+    return new RequestContext(
+        actor,
+        "bearer",
+        "Alice Example",
+        "a reason to be sealed",
+        "CHG-1",
+        "203.0.113.7",
+        4711,
+        null,
+        false,
+        "agent/1",
+        "rest",
+        "request-1",
+        null,
+        null,
+        null);
+  }
+
+  public static SecretHash newHash() {
+    return TokenSecret.generate(RANDOM).hash();
+  }
+
+  public static Instant now() {
+    return Instant.now().truncatedTo(ChronoUnit.MILLIS);
+  }
+
+  public static CompletableFuture<TokenSummary> create(
+      Ledger ledger, String name, SecretHash hash, String... permissions) {
+    TokenName tokenName = new TokenName(name);
+    return ledger.execute(
+        Proposal.withNewId(
+            tokenName,
+            id ->
+                new CreateResourceToken(
+                    tokenName,
+                    id,
+                    hash,
+                    Permissions.parse(List.of(permissions)),
+                    now(),
+                    Expiry.NEVER,
+                    ADMIN)),
+        context(ADMIN));
+  }
+
+  public static CompletableFuture<TokenSummary> revoke(Ledger ledger, String name) {
+    return execute(ledger, new RevokeToken(new TokenName(name), now(), ADMIN));
+  }
+
+  public static CompletableFuture<TokenSummary> createOperator(Ledger ledger, SecretHash hash) {
+    return execute(ledger, new CreateOperatorToken(hash, now(), Actor.ANONYMOUS));
+  }
+
+  public static CompletableFuture<TokenSummary> execute(Ledger ledger, TokenCommand command) {
+    return ledger.execute(Proposal.of(command), context(command.actor()));
+  }
+}
