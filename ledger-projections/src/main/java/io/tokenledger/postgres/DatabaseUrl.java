@@ -127,6 +127,13 @@ public final class DatabaseUrl {
     return new DatabaseUrl(hosts, newDatabase, user, password, parameters);
   }
 
+  /** The same with another value of a parameter of the JDBC driver. */
+  public DatabaseUrl with(String parameter, String value) {
+    Map<String, String> changed = new LinkedHashMap<>(parameters);
+    changed.put(parameter, value);
+    return new DatabaseUrl(hosts, database, user, password, changed);
+  }
+
   /** For the JDBC driver, without user and password. */
   public String jdbcUrl() {
     return JDBC

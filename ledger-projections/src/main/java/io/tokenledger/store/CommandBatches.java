@@ -221,6 +221,7 @@ final class CommandBatches implements AutoCloseable {
   }
 
   private static void fail(List<Waiting> batch, RuntimeException failure) {
+    LOG.warn("{} commands were not stored", batch.size(), failure);
     Throwable cause =
         failure instanceof LedgerUnavailable
             ? failure

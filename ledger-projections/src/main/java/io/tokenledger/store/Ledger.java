@@ -140,12 +140,12 @@ public final class Ledger implements AutoCloseable {
       DatabaseUrl app, String name, int size, boolean autoCommit, MeterRegistry meters) {
     HikariConfig config = new HikariConfig();
     config.setPoolName(name);
-    config.setJdbcUrl(app.jdbcUrl());
+    // At connect, not by a statement: a rollback would take a statement's effect back.
+    config.setJdbcUrl(app.with("currentSchema", "views").jdbcUrl());
     config.setUsername(app.user());
     config.setPassword(app.password());
     config.setAutoCommit(autoCommit);
     config.setReadOnly(autoCommit);
-    config.setSchema("views");
     config.setMaximumPoolSize(size);
     config.setMinimumIdle(2);
     config.setConnectionTimeout(CONNECTION_LIMIT.toMillis());

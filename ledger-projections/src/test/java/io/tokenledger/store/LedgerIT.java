@@ -32,8 +32,8 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -151,8 +151,7 @@ class LedgerIT {
         var row = statement.executeQuery("SELECT metadata FROM ledger.event")) {
       assertTrue(row.next());
       String stored = row.getString(1);
-      for (String personal :
-          List.of("203.0.113.7", "Alice", "a reason", "CHG-1", "agent/1")) {
+      for (String personal : List.of("203.0.113.7", "Alice", "a reason", "CHG-1", "agent/1")) {
         assertFalse(stored.contains(personal), stored);
       }
     }
@@ -251,8 +250,7 @@ class LedgerIT {
                       TestLedger.create(node, name, TestLedger.newHash(), "db:a:read").join();
                       created.incrementAndGet();
                     } catch (CompletionException e) {
-                      assertEquals(
-                          Refusal.NAME_TAKEN, ((TokenRefused) e.getCause()).refusal());
+                      assertEquals(Refusal.NAME_TAKEN, ((TokenRefused) e.getCause()).refusal());
                       conflicts.incrementAndGet();
                     }
                   },
