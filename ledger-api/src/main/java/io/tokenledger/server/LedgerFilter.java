@@ -1,0 +1,125 @@
+package io.tokenledger.server;
+
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.lookup.FoundToken;
+import io.tokenledger.store.Ledger;
+import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.token.Actor;
+import io.tokenledger.token.SecretHash;
+import jakarta.servlet.FilterChain;
+import jakarta.servlet.ServletException;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.slf4j.MDC;
+import org.springframework.web.filter.OncePerRequestFilter;
+
+/**
+ * What comes before every route, in InfluxDB's order: CORS preflights are answered to anyone, then
+ * the caller is authenticated, and only then does it matter whether the path exists.
+ */
+final class LedgerFilter extends OncePerRequestFilter {
+
+  private static final Map<String, String> PROBE_PATHS =
+      Map.of(
+          "/health", "health",
+          "/api/v1/health", "health",
+          "/ping", "ping",
+          "/metrics", "metrics",
+          "/ready", "ready");
+
+  private static final Set<String> TOKEN_PATH_PREFIXES =
+      Set.of("/api/v3/configure/token", "/api/v3/enterprise/configure/token");
+
+  private final Ledger ledger;
+  private final ServeOptions options;
+  private final RequestContexts contexts;
+  private final Answers answers;
+
+  LedgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
+    this.ledger = ledger;
+    this.options = options;
+    this.contexts = new RequestContexts(options.trustedProxies());
+    this.answers = answers;
+  }
+
+  @Override
+  protected void doFilterInternal(
+      HttpServletRequest request, HttpServletResponse response, FilterChain chain)
+      throws IOException, ServletException {
+    try {
+      answers.addCommonHeaders(response);
+      RequestContext context = contexts.read(request);
+      request.setAttribute(RequestContexts.ATTRIBUTE, context);
+      response.setHeader("X-Request-Id", context.requestId());
+      MDC.put("request_id", context.requestId());
+      if (request.getMethod().equals("OPTIONS")) {
+        answerPreflight(response);
+        return;
+      }
+      String path = request.getRequestURI();
+      if (options.withoutAuth()) {
+        if (TOKEN_PATH_PREFIXES.stream().anyMatch(path::startsWith)) {
+          throw new Rejection(
+              405, "endpoint disabled, started without auth", "started_without_auth", false);
+        }
+        request.setAttribute(RequestContexts.ATTRIBUTE, context.as(Actor.SYSTEM, "none"));
+      } else if (!isExempt(request.getMethod(), path)) {
+        request.setAttribute(RequestContexts.ATTRIBUTE, authenticated(request, context));
+      }
+      if (request.getMethod().equals("HEAD")) {
+        throw new Rejection(404, Rejection.NOT_FOUND, "not_found", true);
+      }
+      chain.doFilter(request, response);
+    } catch (Rejection e) {
+      answers.reject(request, response, e);
+    } catch (LedgerUnavailable e) {
+      answers.unavailable(request, response, e);
+    } finally {
+      MDC.remove("request_id");
+    }
+  }
+
+  private static void answerPreflight(HttpServletResponse response) {
+    response.setStatus(204);
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    response.setHeader("Access-Control-Allow-Methods", "*");
+    response.setHeader("Access-Control-Allow-Headers", "*");
+    response.setHeader("Access-Control-Max-Age", "86400");
+  }
+
+  private boolean isExempt(String method, String path) {
+    if (path.equals("/openapi.json") || path.equals(TokenRoutes.BOOTSTRAP)) {
+      return !method.equals("HEAD");
+    }
+    String probe = PROBE_PATHS.get(path);
+    return probe != null && options.disableAuthz().contains(probe);
+  }
+
+  private RequestContext authenticated(HttpServletRequest request, RequestContext context) {
+    Credentials credentials = Credentials.of(request);
+    if (credentials == null) {
+      throw unauthenticated("missing_token");
+    }
+    Optional<FoundToken> found = ledger.lookup().find(SecretHash.of(credentials.token()));
+    if (found.isEmpty()) {
+      throw unauthenticated("unknown_token");
+    }
+    FoundToken token = found.get();
+    FoundToken.State state = token.state(System.currentTimeMillis());
+    if (state != FoundToken.State.LIVE) {
+      throw unauthenticated(state.name().toLowerCase(Locale.ROOT) + "_token");
+    }
+    return context.as(
+        Actor.token(token.id(), token.name(), token.permissions()), credentials.method());
+  }
+
+  /** One answer for every reason: only the audit knows which it was. */
+  private static Rejection unauthenticated(String reason) {
+    return new Rejection(401, Rejection.NOT_AUTHENTICATED, reason, false);
+  }
+}

@@ -1,0 +1,326 @@
+package io.tokenledger.server;
+
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.history.AuditEntry;
+import io.tokenledger.history.AuditPage;
+import io.tokenledger.history.AuditQuery;
+import io.tokenledger.lookup.FoundToken;
+import io.tokenledger.permission.Action;
+import io.tokenledger.permission.Decision;
+import io.tokenledger.permission.ResourceType;
+import io.tokenledger.replay.Replay;
+import io.tokenledger.replay.ReplayReport;
+import io.tokenledger.store.Ledger;
+import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.UnreadableEvent;
+import io.tokenledger.token.Actor;
+import io.tokenledger.token.SecretHash;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.springframework.web.bind.annotation.GetMapping;
+import org.springframework.web.bind.annotation.PostMapping;
+import org.springframework.web.bind.annotation.RestController;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** The ledger's own routes: decisions, the audit trail, replay, and the description of them all. */
+@RestController
+class LedgerRoutes {
+
+  static final String CHECK = "/api/v1/check";
+  static final String AUDIT = "/api/v1/audit/events";
+  static final String VERIFY = "/api/v1/replay/verify";
+  static final String SWAP = "/api/v1/replay/swap";
+
+  private static final int DEFAULT_LIMIT = 100;
+  private static final Set<String> OUTCOMES = Set.of("success", "denied", "failed");
+
+  private final Ledger ledger;
+
+  LedgerRoutes(Ledger ledger) {
+    this.ledger = ledger;
+  }
+
+  /** "May this token do that?" A no is an answer, not a failure, and is only counted. */
+  @PostMapping(CHECK)
+  void check(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    RequestContext context = RequestContexts.of(request);
+    JsonBody body = TokenRoutes.jsonBody(request);
+    ResourceType type = ResourceType.parse(body.string("resource_type"));
+    String name = body.string("resource_name");
+    Action action = action(body.string("action"));
+    SecretHash hash = askedHash(body);
+    if (hash == null) {
+      answerSelf(context, type, name, action, response);
+      return;
+    }
+    require(context.actor(), "check", Action.READ);
+    Optional<FoundToken> found = ledger.lookup().find(hash);
+    if (found.isEmpty()) {
+      ledger.requests().decisionDenied(context, "unknown_token", null);
+      answer(response, false, "unknown_token", null, null, null);
+      return;
+    }
+    FoundToken token = found.get();
+    FoundToken.State state = token.state(System.currentTimeMillis());
+    if (state != FoundToken.State.LIVE) {
+      String reason = state == FoundToken.State.EXPIRED ? "expired_token" : "revoked_token";
+      ledger.requests().decisionDenied(context, reason, "token:" + token.id());
+      answer(response, false, reason, token.id().value(), token.name().value(), null);
+      return;
+    }
+    Decision decision = token.permissions().decide(type, name, action);
+    if (!decision.allowed()) {
+      ledger.requests().decisionDenied(context, "not_granted", "token:" + token.id());
+    }
+    answer(
+        response,
+        decision.allowed(),
+        decision.allowed() ? "granted" : "not_granted",
+        token.id().value(),
+        token.name().value(),
+        decision.entry());
+  }
+
+  private static @Nullable SecretHash askedHash(JsonBody body) {
+    String token = body.optionalString("token");
+    String hex = body.optionalString("token_hash");
+    if (token != null && hex != null) {
+      throw Rejection.invalid("give token or token_hash, not both");
+    }
+    if (token != null) {
+      return SecretHash.of(token);
+    }
+    if (hex == null) {
+      return null;
+    }
+    try {
+      return SecretHash.parseHex(hex.toLowerCase(Locale.ROOT));
+    } catch (IllegalArgumentException e) {
+      throw Rejection.invalid("token_hash must be 128 hexadecimal digits, the token's SHA-512");
+    }
+  }
+
+  /** A token may always ask about itself: it learns nothing that trying would not tell. */
+  private void answerSelf(
+      RequestContext context,
+      ResourceType type,
+      String name,
+      Action action,
+      HttpServletResponse response)
+      throws IOException {
+    Actor actor = context.actor();
+    Decision decision = actor.permissions().decide(type, name, action);
+    String id = actor.tokenId() == null ? null : "token:" + actor.tokenId();
+    if (!decision.allowed()) {
+      ledger.requests().decisionDenied(context, "not_granted", id);
+    }
+    answer(
+        response,
+        decision.allowed(),
+        decision.allowed() ? "granted" : "not_granted",
+        actor.tokenId() == null ? null : actor.tokenId().value(),
+        actor.tokenName() == null ? null : actor.tokenName().value(),
+        decision.entry());
+  }
+
+  private static Action action(String text) {
+    return Arrays.stream(Action.values())
+        .filter(action -> action.wireName().equals(text))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                Rejection.invalid(
+                    "action must be create, describe, read, write or delete, got " + text));
+  }
+
+  private static void answer(
+      HttpServletResponse response,
+      boolean allowed,
+      String reason,
+      @Nullable Long tokenId,
+      @Nullable String tokenName,
+      @Nullable String entry)
+      throws IOException {
+    ObjectNode json = JsonText.object();
+    json.put("allowed", allowed);
+    json.put("reason", reason);
+    json.put("token_id", tokenId);
+    json.put("token_name", tokenName);
+    json.put("entry", entry);
+    Answers.write(response, 200, json.toString());
+  }
+
+  /** The audit trail, newest first. */
+  @GetMapping(AUDIT)
+  void audit(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    if (!RequestContexts.of(request).actor().mayReadAudit()) {
+      throw Rejection.forbidden();
+    }
+    String outcome = request.getParameter("outcome");
+    if (outcome != null && !OUTCOMES.contains(outcome)) {
+      throw Rejection.invalid("outcome must be success, denied or failed, got " + outcome);
+    }
+    Long limit = number(request, "limit");
+    if (limit != null && (limit < 1 || limit > AuditQuery.MAX_LIMIT)) {
+      throw Rejection.invalid("limit must be 1 to 1000, got " + limit);
+    }
+    AuditPage page =
+        ledger
+            .audit()
+            .search(
+                new AuditQuery(
+                    request.getParameter("actor"),
+                    request.getParameter("action"),
+                    request.getParameter("token"),
+                    outcome,
+                    instant(request, "since"),
+                    instant(request, "until"),
+                    number(request, "cursor"),
+                    limit == null ? DEFAULT_LIMIT : Math.toIntExact(limit)));
+    ObjectNode json = JsonText.object();
+    ArrayNode events = json.putArray("events");
+    page.entries().forEach(entry -> events.add(json(entry)));
+    json.put("next_cursor", page.nextCursor() == null ? null : page.nextCursor().toString());
+    json.put("tree_size", page.treeSize());
+    Answers.write(response, 200, json.toString());
+  }
+
+  private static @Nullable Long number(HttpServletRequest request, String parameter) {
+    String text = request.getParameter(parameter);
+    try {
+      return text == null ? null : Long.valueOf(text);
+    } catch (NumberFormatException e) {
+      throw Rejection.invalid(parameter + " must be a whole number, got " + text);
+    }
+  }
+
+  private static @Nullable Instant instant(HttpServletRequest request, String parameter) {
+    String text = request.getParameter(parameter);
+    try {
+      return text == null ? null : Instant.parse(text);
+    } catch (DateTimeParseException e) {
+      throw Rejection.invalid(
+          parameter + " must be an instant such as 2026-11-24T12:00:00Z, got " + text);
+    }
+  }
+
+  private static ObjectNode json(AuditEntry entry) {
+    ObjectNode json = JsonText.object();
+    json.put("leaf_index", entry.leafIndex());
+    json.put("event_id", entry.eventId());
+    json.put("event_type", entry.eventType());
+    json.put("revision", entry.revision());
+    json.put("occurred_at", entry.occurredAt().toString());
+    json.put("recorded_at", entry.recordedAt().toString());
+    json.put("sequenced_at", entry.sequencedAt().toString());
+    json.put("action", entry.action());
+    json.put("outcome", entry.outcome());
+    json.put("outcome_reason", entry.outcomeReason());
+    ObjectNode actor = json.putObject("actor");
+    actor.put("type", entry.actorType());
+    actor.put("token_id", entry.actorTokenId());
+    actor.put("name", entry.actorName());
+    ObjectNode target = json.putObject("target");
+    target.put("id", entry.targetId());
+    target.put("name", entry.targetName());
+    json.put("request_id", entry.requestId());
+    json.put("count", entry.count());
+    json.set("payload", JsonText.JSON.readTree(entry.payload()));
+    json.set("envelope", JsonText.JSON.readTree(entry.envelope()));
+    return json;
+  }
+
+  /** Rebuilds the authorization lookup beside the live one and says where they differ. */
+  @PostMapping(VERIFY)
+  void verify(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    require(RequestContexts.of(request).actor(), "replay", Action.READ);
+    stream(response, ledger.replay()::verify);
+  }
+
+  /** The same, and puts the rebuilt one in place. */
+  @PostMapping(SWAP)
+  void swap(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    require(RequestContexts.of(request).actor(), "replay", Action.WRITE);
+    stream(response, ledger.replay()::swap);
+  }
+
+  private static void stream(
+      HttpServletResponse response, Function<Replay.Progress, ReplayReport> work)
+      throws IOException {
+    response.setContentType("application/x-ndjson");
+    OutputStream out = response.getOutputStream();
+    try {
+      ReplayReport report =
+          work.apply(
+              (done, total) -> {
+                ObjectNode line = JsonText.object();
+                line.put("type", "progress").put("done", done).put("total", total);
+                writeLine(out, line);
+              });
+      writeLine(out, json(report));
+    } catch (IllegalStateException | UnreadableEvent | LedgerUnavailable e) {
+      writeLine(out, JsonText.object().put("type", "error").put("error", e.getMessage()));
+    }
+  }
+
+  private static ObjectNode json(ReplayReport report) {
+    ObjectNode json = JsonText.object();
+    json.put("type", "report");
+    json.put("equal", report.differenceCount() == 0);
+    json.put("events", report.events());
+    json.put("rows", report.rows());
+    json.put("difference_count", report.differenceCount());
+    ArrayNode differences = json.putArray("differences");
+    for (ReplayReport.Difference difference : report.differences()) {
+      ObjectNode row = differences.addObject();
+      row.put("kind", difference.kind());
+      row.put("token_id", difference.tokenId());
+      row.put("token_name", difference.tokenName());
+      row.put("hash_prefix", difference.hashPrefix());
+      row.put("detail", difference.detail());
+    }
+    json.put("swapped", report.swapped());
+    json.put("millis", report.millis());
+    return json;
+  }
+
+  private static void writeLine(OutputStream out, ObjectNode line) {
+    try {
+      out.write((line + "\n").getBytes(StandardCharsets.UTF_8));
+      out.flush();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @GetMapping("/openapi.json")
+  void openApi(HttpServletResponse response) throws IOException {
+    try (InputStream document = LedgerRoutes.class.getResourceAsStream("openapi.json")) {
+      if (document == null) {
+        throw new IllegalStateException("openapi.json is not in the jar");
+      }
+      Answers.write(response, 200, new String(document.readAllBytes(), StandardCharsets.UTF_8));
+    }
+  }
+
+  private static void require(Actor actor, String name, Action action) {
+    if (actor.type() != Actor.Type.SYSTEM
+        && !actor.permissions().decide(ResourceType.LEDGER, name, action).allowed()) {
+      throw Rejection.forbidden();
+    }
+  }
+}

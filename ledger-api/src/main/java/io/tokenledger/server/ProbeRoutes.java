@@ -1,0 +1,96 @@
+package io.tokenledger.server;
+
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.permission.Action;
+import io.tokenledger.permission.ResourceType;
+import io.tokenledger.store.Ledger;
+import io.tokenledger.token.Actor;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.util.Set;
+import java.util.UUID;
+import org.springframework.web.bind.annotation.GetMapping;
+import org.springframework.web.bind.annotation.RequestMapping;
+import org.springframework.web.bind.annotation.RequestMethod;
+import org.springframework.web.bind.annotation.RestController;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Health, readiness, version and metrics, each for tokens that {@code system} permissions grant.
+ */
+@RestController
+class ProbeRoutes {
+
+  /** This product's version, as its jar says it. */
+  static final String VERSION = version();
+
+  private final Ledger ledger;
+  private final PrometheusMeterRegistry meters;
+  private final Set<String> open;
+  private final boolean withoutAuth;
+  private final String processId = UUID.randomUUID().toString();
+
+  ProbeRoutes(Ledger ledger, PrometheusMeterRegistry meters, ServeOptions options) {
+    this.ledger = ledger;
+    this.meters = meters;
+    this.open = options.disableAuthz();
+    this.withoutAuth = options.withoutAuth();
+  }
+
+  private static String version() {
+    String version = ProbeRoutes.class.getPackage().getImplementationVersion();
+    return version == null ? "development" : version;
+  }
+
+  @GetMapping({"/health", "/api/v1/health"})
+  void health(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    authorize(request, "health");
+    ledger.checkHealthy();
+    Answers.write(response, 200, "OK");
+  }
+
+  @GetMapping("/ready")
+  void ready(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    authorize(request, "ready");
+    ledger.checkHealthy();
+    Answers.write(response, 200, "OK");
+  }
+
+  @RequestMapping(
+      value = "/ping",
+      method = {RequestMethod.GET, RequestMethod.POST})
+  void ping(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    authorize(request, "ping");
+    response.setHeader("X-Influxdb-Version", "token-ledger-" + VERSION);
+    ObjectNode json = JsonText.object();
+    json.put("version", "token-ledger-" + VERSION);
+    json.put("revision", VERSION);
+    json.put("process_id", processId);
+    Answers.write(response, 200, json.toString());
+  }
+
+  @GetMapping("/metrics")
+  void metrics(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    authorize(request, "metrics");
+    response.setContentType("text/plain; version=0.0.4; charset=utf-8");
+    meters.scrape(response.getOutputStream());
+  }
+
+  private void authorize(HttpServletRequest request, String probe) {
+    RequestContext context = RequestContexts.of(request);
+    boolean permitted =
+        withoutAuth
+            || open.contains(probe)
+            || context.actor().type() == Actor.Type.SYSTEM
+            || context
+                .actor()
+                .permissions()
+                .decide(ResourceType.SYSTEM, probe, Action.READ)
+                .allowed();
+    if (!permitted) {
+      throw Rejection.forbidden();
+    }
+  }
+}

@@ -1,0 +1,120 @@
+package io.tokenledger.server;
+
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.token.Actor;
+import jakarta.servlet.http.HttpServletRequest;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.UUID;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Reads from a request what the envelope says of it. */
+final class RequestContexts {
+
+  static final String ATTRIBUTE = "io.tokenledger.context";
+
+  private static final int MAX_ASSERTED_BYTES = 1_024;
+  private static final int MAX_HEADER_CHARS = 512;
+  private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
+  private static final Pattern TRACE_PARENT =
+      Pattern.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}");
+
+  private final List<Network> trustedProxies;
+
+  RequestContexts(List<Network> trustedProxies) {
+    this.trustedProxies = trustedProxies;
+  }
+
+  /** The context of a request that nobody has authenticated yet. */
+  RequestContext read(HttpServletRequest request) {
+    String forwarded = clipped(request.getHeader("X-Forwarded-For"));
+    boolean trusted =
+        forwarded != null
+            && trustedProxies.stream().anyMatch(net -> net.contains(request.getRemoteAddr()));
+    String agent = clipped(request.getHeader("User-Agent"));
+    return new RequestContext(
+        Actor.ANONYMOUS,
+        null,
+        asserted(request, "Ledger-On-Behalf-Of"),
+        asserted(request, "Ledger-Reason"),
+        asserted(request, "Ledger-Ticket"),
+        request.getRemoteAddr(),
+        request.getRemotePort(),
+        trusted ? lastUntrusted(String.valueOf(forwarded)) : forwarded,
+        trusted,
+        agent,
+        agent != null && agent.startsWith("token-ledger-cli/") ? "cli" : "rest",
+        requestId(request),
+        sane(request.getHeader("X-Correlation-Id")),
+        null,
+        traceId(request.getHeader("traceparent")));
+  }
+
+  /** The context that the filter left for the handlers. */
+  static RequestContext of(HttpServletRequest request) {
+    return (RequestContext) java.util.Objects.requireNonNull(request.getAttribute(ATTRIBUTE));
+  }
+
+  /** The last address that no trusted proxy has: what stands before it may be the caller's own. */
+  private String lastUntrusted(String forwarded) {
+    String[] hops = forwarded.split(",");
+    for (int i = hops.length - 1; i >= 0; i--) {
+      String hop = hops[i].strip();
+      if (!hop.matches("[0-9a-fA-F:.]+")
+          || trustedProxies.stream().noneMatch(net -> net.contains(hop))) {
+        return hop;
+      }
+    }
+    return hops[0].strip();
+  }
+
+  private static String requestId(HttpServletRequest request) {
+    String given = sane(request.getHeader("X-Request-Id"));
+    return given == null ? UUID.randomUUID().toString() : given;
+  }
+
+  private static @Nullable String sane(@Nullable String id) {
+    return id != null && REQUEST_ID.matcher(id).matches() ? id : null;
+  }
+
+  private static @Nullable String traceId(@Nullable String traceParent) {
+    if (traceParent == null) {
+      return null;
+    }
+    Matcher matcher = TRACE_PARENT.matcher(traceParent);
+    return matcher.matches() ? matcher.group(1) : null;
+  }
+
+  private static @Nullable String clipped(@Nullable String header) {
+    return header == null || header.length() <= MAX_HEADER_CHARS
+        ? header
+        : header.substring(0, MAX_HEADER_CHARS);
+  }
+
+  /**
+   * What a caller asserts of the why. Percent-encoded UTF-8 is decoded: a header carries no other.
+   *
+   * @throws Rejection 400 when it is too long or wrongly encoded
+   */
+  private static @Nullable String asserted(HttpServletRequest request, String header) {
+    String value = request.getHeader(header);
+    if (value == null || value.isBlank()) {
+      return null;
+    }
+    try {
+      String text =
+          value.contains("%")
+              ? URLDecoder.decode(value.replace("+", "%2B"), StandardCharsets.UTF_8)
+              : value;
+      if (text.getBytes(StandardCharsets.UTF_8).length <= MAX_ASSERTED_BYTES) {
+        return text.strip();
+      }
+    } catch (IllegalArgumentException e) {
+      throw Rejection.invalid(header + " must be text, or percent-encoded UTF-8");
+    }
+    throw Rejection.invalid(header + " must not be longer than 1024 bytes of UTF-8");
+  }
+}

@@ -1,0 +1,300 @@
+package io.tokenledger.server;
+
+import io.tokenledger.postgres.DataDirectoryInUse;
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.store.LedgerUnavailable;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import org.springframework.boot.web.server.PortInUseException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * {@code ledger serve}. A flag wins over its {@code LEDGER_} variable, which wins over InfluxDB's
+ * own; what weakens security is never read from InfluxDB's variables, because they may stand in an
+ * environment for another program.
+ */
+@Command(
+    name = "serve",
+    description = "Runs a node of the ledger.",
+    mixinStandardHelpOptions = true,
+    footer = {
+      "",
+      "Examples:",
+      "  ledger serve                          embedded PostgreSQL under ./.ledger/data",
+      "  ledger serve --database-url postgresql://ledger:secret@db1/ledger"
+    })
+public final class ServeCommand implements Callable<Integer> {
+
+  @Option(
+      names = "--http-bind",
+      paramLabel = "HOST:PORT",
+      description =
+          "Where to listen. Default 127.0.0.1:8181 [LEDGER_HTTP_BIND, INFLUXDB3_HTTP_BIND_ADDR]")
+  private @Nullable String httpBind;
+
+  @Option(
+      names = "--data-dir",
+      paramLabel = "DIR",
+      description = "Embedded database and keys. Default .ledger/data [LEDGER_DATA_DIR]")
+  private @Nullable String dataDir;
+
+  @Option(
+      names = "--database-url",
+      paramLabel = "URL",
+      description = "Owner's login at your own PostgreSQL, 15 or newer [LEDGER_DATABASE_URL]")
+  private @Nullable String databaseUrl;
+
+  @Option(
+      names = "--node-id",
+      paramLabel = "ID",
+      description =
+          "Name of this node. Default the host's [LEDGER_NODE_ID, INFLUXDB3_NODE_IDENTIFIER_PREFIX]")
+  private @Nullable String nodeId;
+
+  @Option(
+      names = "--log-origin",
+      paramLabel = "NAME",
+      description = "Name of this ledger in every event. Default token-ledger [LEDGER_LOG_ORIGIN]")
+  private @Nullable String logOrigin;
+
+  @Option(
+      names = "--admin-token-recovery-http-bind",
+      paramLabel = "HOST:PORT",
+      arity = "0..1",
+      fallbackValue = "127.0.0.1:8182",
+      description =
+          "Opens a port to regenerate the operator token once [LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND]")
+  private @Nullable String recoveryBind;
+
+  @Option(
+      names = "--admin-token-file",
+      paramLabel = "FILE",
+      description =
+          "Provisions an admin token [LEDGER_ADMIN_TOKEN_FILE, INFLUXDB3_ADMIN_TOKEN_FILE]")
+  private @Nullable String adminTokenFile;
+
+  @Option(
+      names = "--permission-tokens-file",
+      paramLabel = "FILE",
+      description =
+          "Provisions resource tokens [LEDGER_PERMISSION_TOKENS_FILE, INFLUXDB3_PERMISSION_TOKENS_FILE]")
+  private @Nullable String permissionTokensFile;
+
+  @Option(
+      names = "--disable-authz",
+      paramLabel = "LIST",
+      description = "Probes that need no token: health,ping,metrics,ready [LEDGER_DISABLE_AUTHZ]")
+  private @Nullable String disableAuthz;
+
+  @Option(
+      names = "--without-auth",
+      arity = "0",
+      description = "Asks nobody for a token [LEDGER_WITHOUT_AUTH]")
+  private @Nullable Boolean withoutAuth;
+
+  @Option(
+      names = "--tls-cert",
+      paramLabel = "FILE",
+      description = "PEM certificate chain [LEDGER_TLS_CERT, INFLUXDB3_TLS_CERT]")
+  private @Nullable String tlsCert;
+
+  @Option(
+      names = "--tls-key",
+      paramLabel = "FILE",
+      description = "PEM private key [LEDGER_TLS_KEY, INFLUXDB3_TLS_KEY]")
+  private @Nullable String tlsKey;
+
+  @Option(
+      names = "--ledger-key-file",
+      paramLabel = "FILE",
+      description = "Key that marks event rows. Default DATA_DIR/ledger.key [LEDGER_KEY_FILE]")
+  private @Nullable String ledgerKeyFile;
+
+  @Option(
+      names = "--subject-key-store",
+      paramLabel = "DIR",
+      description =
+          "Keys of personal data. Default DATA_DIR/subject-keys [LEDGER_SUBJECT_KEY_STORE]")
+  private @Nullable String subjectKeyStore;
+
+  @Option(
+      names = "--trusted-proxies",
+      paramLabel = "CIDRS",
+      description = "Networks whose X-Forwarded-For is believed [LEDGER_TRUSTED_PROXIES]")
+  private @Nullable String trustedProxies;
+
+  @Option(
+      names = "--allow-remote-bootstrap",
+      arity = "0",
+      description =
+          "Lets other machines make the first operator token [LEDGER_ALLOW_REMOTE_BOOTSTRAP]")
+  private @Nullable Boolean allowRemoteBootstrap;
+
+  private final Map<String, String> environment;
+
+  /** For the command line. */
+  public ServeCommand() {
+    this(System.getenv());
+  }
+
+  ServeCommand(Map<String, String> environment) {
+    this.environment = environment;
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
+    Server server;
+    try {
+      server = Server.start(options());
+    } catch (IllegalArgumentException
+        | IllegalStateException
+        | DataDirectoryInUse
+        | LedgerUnavailable e) {
+      return fail(e.getMessage());
+    } catch (RuntimeException e) {
+      PortInUseException taken = portInUse(e);
+      if (taken == null) {
+        throw e;
+      }
+      return fail(
+          "port " + taken.getPort() + " is taken by another program: choose one with --http-bind");
+    }
+    CountDownLatch stopped = new CountDownLatch(1);
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  server.close();
+                  stopped.countDown();
+                  // A signal would otherwise be the exit code; a drained node ended as it should.
+                  Runtime.getRuntime().halt(0);
+                },
+                "ledger-shutdown"));
+    System.out.println("ledger ready on " + server.url());
+    System.out.flush();
+    stopped.await();
+    return 0;
+  }
+
+  private static @Nullable PortInUseException portInUse(Throwable failure) {
+    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+      if (cause instanceof PortInUseException taken) {
+        return taken;
+      }
+    }
+    return null;
+  }
+
+  private static int fail(@Nullable String message) {
+    System.err.println("ledger: " + message);
+    return 1;
+  }
+
+  /**
+   * What flags and environment say together.
+   *
+   * @throws IllegalArgumentException naming the flag that is wrong
+   */
+  ServeOptions options() {
+    Path data = Path.of(value(dataDir, ".ledger/data", "LEDGER_DATA_DIR"));
+    String url = optional(databaseUrl, "LEDGER_DATABASE_URL");
+    String recovery =
+        optional(
+            recoveryBind,
+            "LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND",
+            "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND_ADDR",
+            "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND");
+    return new ServeOptions(
+        BindAddress.parse(
+            "--http-bind",
+            value(httpBind, "127.0.0.1:8181", "LEDGER_HTTP_BIND", "INFLUXDB3_HTTP_BIND_ADDR")),
+        data,
+        url == null ? null : databaseUrl(url),
+        value(nodeId, hostName(), "LEDGER_NODE_ID", "INFLUXDB3_NODE_IDENTIFIER_PREFIX"),
+        value(logOrigin, "token-ledger", "LEDGER_LOG_ORIGIN"),
+        recovery == null ? null : BindAddress.parse("--admin-token-recovery-http-bind", recovery),
+        path(optional(adminTokenFile, "LEDGER_ADMIN_TOKEN_FILE", "INFLUXDB3_ADMIN_TOKEN_FILE")),
+        path(
+            optional(
+                permissionTokensFile,
+                "LEDGER_PERMISSION_TOKENS_FILE",
+                "INFLUXDB3_PERMISSION_TOKENS_FILE")),
+        ServeOptions.parseDisableAuthz(value(disableAuthz, "", "LEDGER_DISABLE_AUTHZ")),
+        flag("--without-auth", withoutAuth, "LEDGER_WITHOUT_AUTH"),
+        path(optional(tlsCert, "LEDGER_TLS_CERT", "INFLUXDB3_TLS_CERT")),
+        path(optional(tlsKey, "LEDGER_TLS_KEY", "INFLUXDB3_TLS_KEY")),
+        Path.of(value(ledgerKeyFile, data.resolve("ledger.key").toString(), "LEDGER_KEY_FILE")),
+        Path.of(
+            value(
+                subjectKeyStore,
+                data.resolve("subject-keys").toString(),
+                "LEDGER_SUBJECT_KEY_STORE")),
+        networks(value(trustedProxies, "", "LEDGER_TRUSTED_PROXIES")),
+        flag("--allow-remote-bootstrap", allowRemoteBootstrap, "LEDGER_ALLOW_REMOTE_BOOTSTRAP"));
+  }
+
+  private static DatabaseUrl databaseUrl(String url) {
+    try {
+      return DatabaseUrl.parse(url);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("--database-url: " + e.getMessage(), e);
+    }
+  }
+
+  private static List<Network> networks(String list) {
+    return list.isBlank()
+        ? List.of()
+        : Arrays.stream(list.split(","))
+            .map(text -> Network.parse("--trusted-proxies", text))
+            .toList();
+  }
+
+  private static String hostName() {
+    try {
+      return InetAddress.getLocalHost().getHostName();
+    } catch (UnknownHostException e) {
+      return "node";
+    }
+  }
+
+  private boolean flag(String name, @Nullable Boolean flag, String variable) {
+    if (flag != null) {
+      return flag;
+    }
+    String text = environment.getOrDefault(variable, "false");
+    if (text.equals("true") || text.equals("false")) {
+      return text.equals("true");
+    }
+    throw new IllegalArgumentException(variable + " (" + name + ") must be true or false");
+  }
+
+  private String value(@Nullable String flag, String byDefault, String... variables) {
+    String value = optional(flag, variables);
+    return value == null ? byDefault : value;
+  }
+
+  private @Nullable String optional(@Nullable String flag, String... variables) {
+    if (flag != null) {
+      return flag;
+    }
+    for (String variable : variables) {
+      String value = environment.get(variable);
+      if (value != null && !value.isEmpty()) {
+        return value;
+      }
+    }
+    return null;
+  }
+
+  private static @Nullable Path path(@Nullable String text) {
+    return text == null ? null : Path.of(text);
+  }
+}

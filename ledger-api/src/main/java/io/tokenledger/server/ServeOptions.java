@@ -1,0 +1,78 @@
+package io.tokenledger.server;
+
+import io.tokenledger.postgres.DatabaseUrl;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@code serve} was told.
+ *
+ * @param httpBind where to listen; loopback unless said otherwise
+ * @param dataDir holds the embedded database and the keys
+ * @param databaseUrl the owner's login at an external PostgreSQL; null for the embedded one
+ * @param nodeId this node's name in every event
+ * @param logOrigin this ledger's name in every event
+ * @param recoveryBind where the recovery listener listens; null for none
+ * @param adminTokenFile an admin token to provision at the start
+ * @param permissionTokensFile resource tokens to provision at the start
+ * @param disableAuthz probes that need no token, see {@link #parseDisableAuthz}
+ * @param withoutAuth nobody is asked for a token, and none can be made
+ * @param tlsCert PEM certificate chain; null for plain HTTP
+ * @param tlsKey PEM private key, with {@code tlsCert}
+ * @param ledgerKeyFile the key that marks our event rows
+ * @param subjectKeyStore directory of the subject keys
+ * @param trustedProxies networks whose {@code X-Forwarded-For} is believed
+ * @param allowRemoteBootstrap whether the first operator token may be made from another machine
+ */
+public record ServeOptions(
+    BindAddress httpBind,
+    Path dataDir,
+    @Nullable DatabaseUrl databaseUrl,
+    String nodeId,
+    String logOrigin,
+    @Nullable BindAddress recoveryBind,
+    @Nullable Path adminTokenFile,
+    @Nullable Path permissionTokensFile,
+    Set<String> disableAuthz,
+    boolean withoutAuth,
+    @Nullable Path tlsCert,
+    @Nullable Path tlsKey,
+    Path ledgerKeyFile,
+    Path subjectKeyStore,
+    List<Network> trustedProxies,
+    boolean allowRemoteBootstrap) {
+
+  private static final List<String> PROBES =
+      List.of("health", "ping", "metrics", "ready", "pprof", "node_stop");
+
+  public ServeOptions {
+    if ((tlsCert == null) != (tlsKey == null)) {
+      throw new IllegalArgumentException("--tls-cert and --tls-key go together");
+    }
+  }
+
+  /**
+   * Reads the value of {@code --disable-authz} as InfluxDB does.
+   *
+   * @throws IllegalArgumentException with InfluxDB's own words
+   */
+  public static Set<String> parseDisableAuthz(String text) {
+    if (text.isBlank()) {
+      return Set.of();
+    }
+    List<String> items = Arrays.stream(text.split(",", -1)).map(String::strip).toList();
+    if (items.size() > PROBES.size()) {
+      throw new IllegalArgumentException("--disable-authz cannot take more than 6 items");
+    }
+    if (!PROBES.containsAll(items)) {
+      throw new IllegalArgumentException(
+          "invalid value passed in for --disable-authz, allowed values are health, ping, metrics,"
+              + " ready, pprof, and node_stop");
+    }
+    return new LinkedHashSet<>(items);
+  }
+}

@@ -1,0 +1,178 @@
+package io.tokenledger.server;
+
+import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.postgres.EmbeddedPostgres;
+import io.tokenledger.store.Ledger;
+import io.tokenledger.store.LedgerOptions;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.boot.Banner;
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.SpringBootConfiguration;
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.web.server.PortInUseException;
+import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Import;
+
+/** A running node: database, ledger and HTTP, begun in this order and ended in the opposite one. */
+public final class Server implements AutoCloseable {
+
+  private static final Logger LOG = LoggerFactory.getLogger(Server.class);
+
+  private static final int POOL_SIZE = 8;
+
+  private final Deque<AutoCloseable> parts = new ArrayDeque<>();
+  private final String url;
+
+  @SpringBootConfiguration(proxyBeanMethods = false)
+  @EnableAutoConfiguration
+  @Import({Answers.class, TokenRoutes.class, ProbeRoutes.class, LedgerRoutes.class})
+  static class Configuration {
+
+    @Bean
+    LedgerFilter ledgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
+      return new LedgerFilter(ledger, options, answers);
+    }
+  }
+
+  private Server(ServeOptions options) {
+    try {
+      DatabaseUrl database = options.databaseUrl();
+      if (database == null) {
+        EmbeddedPostgres postgres = EmbeddedPostgres.start(options.dataDir(), presetBinaries());
+        parts.push(postgres);
+        database = postgres.url();
+      }
+      PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+      parts.push(meters::close);
+      bindJvm(meters);
+      Ledger ledger =
+          Ledger.open(
+              new LedgerOptions(
+                  database,
+                  options.ledgerKeyFile(),
+                  options.subjectKeyStore(),
+                  options.logOrigin(),
+                  options.nodeId(),
+                  POOL_SIZE),
+              meters);
+      parts.push(ledger);
+      provision(ledger, options);
+      ConfigurableApplicationContext context = startHttp(options, ledger, meters);
+      parts.push(context);
+      if (options.recoveryBind() != null) {
+        parts.push(new RecoveryListener(ledger, options.recoveryBind()));
+      }
+      int port = ((ServletWebServerApplicationContext) context).getWebServer().getPort();
+      this.url =
+          (options.tlsCert() == null ? "http://" : "https://")
+              + new BindAddress(options.httpBind().host(), port);
+      warnWhenOpen(options);
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  /**
+   * Starts a node. When this returns it serves.
+   *
+   * @throws IllegalStateException with one sentence when something is set wrongly
+   * @throws PortInUseException when another program listens on the port
+   */
+  public static Server start(ServeOptions options) {
+    return new Server(options);
+  }
+
+  private static @Nullable Path presetBinaries() {
+    String preset = System.getenv("LEDGER_POSTGRES_BINARIES");
+    return preset == null || preset.isEmpty() ? null : Path.of(preset);
+  }
+
+  @SuppressWarnings("resource") // JvmGcMetrics lives as long as the process.
+  private static void bindJvm(PrometheusMeterRegistry meters) {
+    new JvmMemoryMetrics().bindTo(meters);
+    new JvmThreadMetrics().bindTo(meters);
+    new JvmGcMetrics().bindTo(meters);
+  }
+
+  private static void provision(Ledger ledger, ServeOptions options) {
+    if (options.withoutAuth()) {
+      return;
+    }
+    TokenFiles files = new TokenFiles(ledger);
+    if (options.adminTokenFile() != null) {
+      files.provisionAdmin(options.adminTokenFile());
+    }
+    if (options.permissionTokensFile() != null) {
+      files.provisionPermissionTokens(options.permissionTokensFile());
+    }
+  }
+
+  private static ConfigurableApplicationContext startHttp(
+      ServeOptions options, Ledger ledger, PrometheusMeterRegistry meters) {
+    Map<String, Object> settings = new HashMap<>();
+    settings.put("server.address", options.httpBind().host());
+    settings.put("server.port", options.httpBind().port());
+    if (options.tlsCert() != null) {
+      settings.put("server.ssl.certificate", "file:" + options.tlsCert().toAbsolutePath());
+      settings.put(
+          "server.ssl.certificate-private-key", "file:" + options.tlsKey().toAbsolutePath());
+      settings.put("server.ssl.enabled-protocols", "TLSv1.3,TLSv1.2");
+    }
+    SpringApplication application = new SpringApplication(Configuration.class);
+    application.setBannerMode(Banner.Mode.OFF);
+    application.setLogStartupInfo(false);
+    application.setRegisterShutdownHook(false);
+    application.setDefaultProperties(settings);
+    application.addInitializers(
+        context -> {
+          var beans = context.getBeanFactory();
+          beans.registerSingleton("ledger", ledger);
+          beans.registerSingleton("serveOptions", options);
+          beans.registerSingleton("meters", meters);
+        });
+    return application.run();
+  }
+
+  private static void warnWhenOpen(ServeOptions options) {
+    if (options.withoutAuth()) {
+      LOG.warn("started without auth: anyone who reaches {} may do anything", options.httpBind());
+    }
+    if (!options.httpBind().isLoopback() && options.tlsCert() == null) {
+      LOG.warn(
+          "tokens cross the network in clear: {} is not loopback and --tls-cert is not given",
+          options.httpBind());
+    }
+  }
+
+  /** Where it serves, {@code http://HOST:PORT}. */
+  public String url() {
+    return url;
+  }
+
+  /** Answers what was asked, takes no more, and stops all that {@link #start} started. */
+  @Override
+  public void close() {
+    while (!parts.isEmpty()) {
+      try {
+        parts.pop().close();
+      } catch (Exception e) {
+        LOG.warn("a part did not stop cleanly", e);
+      }
+    }
+  }
+}

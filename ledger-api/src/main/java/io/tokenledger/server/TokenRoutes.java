@@ -1,0 +1,290 @@
+package io.tokenledger.server;
+
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.permission.Permission;
+import io.tokenledger.permission.Permissions;
+import io.tokenledger.store.Ledger;
+import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.Proposal;
+import io.tokenledger.token.Actor;
+import io.tokenledger.token.Expiry;
+import io.tokenledger.token.Refusal;
+import io.tokenledger.token.TokenCommand.CreateNamedAdmin;
+import io.tokenledger.token.TokenCommand.CreateOperatorToken;
+import io.tokenledger.token.TokenCommand.CreateResourceToken;
+import io.tokenledger.token.TokenCommand.RegenerateOperatorToken;
+import io.tokenledger.token.TokenCommand.RevokeToken;
+import io.tokenledger.token.TokenName;
+import io.tokenledger.token.TokenRefused;
+import io.tokenledger.token.TokenSecret;
+import io.tokenledger.token.TokenSummary;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.math.BigInteger;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.springframework.web.bind.annotation.DeleteMapping;
+import org.springframework.web.bind.annotation.PostMapping;
+import org.springframework.web.bind.annotation.RestController;
+import tools.jackson.databind.node.ObjectNode;
+
+/** InfluxDB's token endpoints ({@code influxdb3-token-surface} 1.1 to 1.5), with an actor. */
+@RestController
+class TokenRoutes {
+
+  static final String BOOTSTRAP = "/api/v3/configure/token/admin";
+  static final String REGENERATE = "/api/v3/configure/token/admin/regenerate";
+  static final String NAMED_ADMIN = "/api/v3/configure/token/named_admin";
+  static final String ENTERPRISE = "/api/v3/enterprise/configure/token";
+  static final String TOKEN = "/api/v3/configure/token";
+
+  private static final Duration COMMAND_LIMIT = Duration.ofSeconds(30);
+  private static final int MAX_BODY_BYTES = 10 * 1024 * 1024;
+  private static final Pattern JSON_TYPE =
+      Pattern.compile("application/([a-z0-9.+-]+\\+)?json\\s*(;.*)?", Pattern.CASE_INSENSITIVE);
+
+  /** What a proxy adds: with one of these the request was not made on this machine. */
+  private static final List<String> PROXY_HEADERS =
+      List.of("Origin", "Forwarded", "X-Real-IP", "Via");
+
+  private final Ledger ledger;
+  private final ServeOptions options;
+  private final SecureRandom random = new SecureRandom();
+
+  TokenRoutes(Ledger ledger, ServeOptions options) {
+    this.ledger = ledger;
+    this.options = options;
+  }
+
+  @PostMapping(BOOTSTRAP)
+  void createOperator(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    if (!options.allowRemoteBootstrap()) {
+      requireLocal(request);
+    }
+    if (ledger.lookup().anyAdmin()) {
+      throw new TokenRefused(Refusal.NAME_TAKEN, TokenName.OPERATOR.value());
+    }
+    TokenSecret secret = TokenSecret.generate(random);
+    TokenSummary token =
+        execute(
+            ledger,
+            Proposal.of(new CreateOperatorToken(secret.hash(), now(), Actor.ANONYMOUS)),
+            RequestContexts.of(request));
+    answerCreated(response, token, secret, false);
+  }
+
+  /**
+   * Until an admin exists, anyone who reaches this becomes one: so only this machine's own callers
+   * may, and no web page in a browser on it.
+   */
+  private void requireLocal(HttpServletRequest request) {
+    boolean proxied =
+        PROXY_HEADERS.stream().anyMatch(header -> request.getHeader(header) != null)
+            || java.util.Collections.list(request.getHeaderNames()).stream()
+                .anyMatch(name -> name.toLowerCase(Locale.ROOT).startsWith("x-forwarded-"));
+    String host = request.getServerName().replaceAll("^\\[|]$", "");
+    boolean loopbackHost =
+        host.equals("localhost") || host.equals("::1") || host.matches("127(\\.\\d{1,3}){3}");
+    if (proxied || !loopbackHost || !options.httpBind().isLoopback()) {
+      throw new Rejection(
+          403,
+          JsonText.error(
+              "the first operator token can only be made from this machine: ask its loopback"
+                  + " address without a proxy, start with --admin-token-file, or allow it with"
+                  + " --allow-remote-bootstrap"),
+          "remote_bootstrap",
+          false);
+    }
+  }
+
+  @PostMapping(REGENERATE)
+  void regenerateOperator(HttpServletRequest request, HttpServletResponse response)
+      throws IOException {
+    RequestContext context = RequestContexts.of(request);
+    TokenSecret secret = TokenSecret.generate(random);
+    TokenSummary token =
+        execute(
+            ledger,
+            Proposal.of(new RegenerateOperatorToken(secret.hash(), now(), context.actor())),
+            context);
+    answerCreated(response, token, secret, true);
+  }
+
+  @PostMapping(NAMED_ADMIN)
+  void createNamedAdmin(HttpServletRequest request, HttpServletResponse response)
+      throws IOException {
+    RequestContext context = RequestContexts.of(request);
+    require(context.actor().permissions().isAdmin());
+    JsonBody body = jsonBody(request);
+    TokenName name = new TokenName(body.string("token_name"));
+    Instant now = now();
+    Expiry expiry = expiry(body, now);
+    TokenSecret secret = TokenSecret.generate(random);
+    TokenSummary token =
+        execute(
+            ledger,
+            Proposal.withNewId(
+                name,
+                id -> new CreateNamedAdmin(name, id, secret.hash(), now, expiry, context.actor())),
+            context);
+    answerCreated(response, token, secret, true);
+  }
+
+  /** The second path is the one that InfluxDB's documentation once named. */
+  @PostMapping({ENTERPRISE, TOKEN})
+  void createResourceToken(HttpServletRequest request, HttpServletResponse response)
+      throws IOException {
+    RequestContext context = RequestContexts.of(request);
+    require(context.actor().mayManageTokens());
+    JsonBody body = jsonBody(request);
+    TokenName name = new TokenName(body.string("token_name"));
+    List<Permission> grants = new ArrayList<>();
+    for (JsonBody grant : body.objects("permissions")) {
+      // Documents once said resource_identifier; the real server knows only resource_names.
+      String namesField =
+          !grant.has("resource_names") && grant.has("resource_identifier")
+              ? "resource_identifier"
+              : "resource_names";
+      grants.add(
+          Permission.of(
+              grant.string("resource_type"), grant.strings(namesField), grant.strings("actions")));
+    }
+    Permissions permissions = Permissions.of(grants);
+    Instant now = now();
+    Expiry expiry = expiry(body, now);
+    TokenSecret secret = TokenSecret.generate(random);
+    TokenSummary token =
+        execute(
+            ledger,
+            Proposal.withNewId(
+                name,
+                id ->
+                    new CreateResourceToken(
+                        name, id, secret.hash(), permissions, now, expiry, context.actor())),
+            context);
+    answerCreated(response, token, secret, true);
+  }
+
+  @DeleteMapping(TOKEN)
+  void revoke(HttpServletRequest request, HttpServletResponse response) {
+    RequestContext context = RequestContexts.of(request);
+    require(context.actor().mayManageTokens());
+    String given = request.getParameter("token_name");
+    if (given == null) {
+      throw new Rejection(
+          400, "serde error: missing field `token_name`", "missing_token_name", false);
+    }
+    execute(
+        ledger,
+        Proposal.of(new RevokeToken(new TokenName(given), now(), context.actor())),
+        context);
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    response.setStatus(200);
+  }
+
+  private static void require(boolean permitted) {
+    if (!permitted) {
+      throw Rejection.forbidden();
+    }
+  }
+
+  /** Whole milliseconds: what is stored is what was answered. */
+  static Instant now() {
+    return Instant.now().truncatedTo(ChronoUnit.MILLIS);
+  }
+
+  private static Expiry expiry(JsonBody body, Instant createdAt) {
+    BigInteger seconds = body.optionalInteger("expiry_secs");
+    if (seconds == null) {
+      return Expiry.NEVER;
+    }
+    boolean fits = seconds.bitLength() < Long.SIZE;
+    return Expiry.after(
+        createdAt, fits ? seconds.longValue() : seconds.signum() < 0 ? -1 : Long.MAX_VALUE);
+  }
+
+  static JsonBody jsonBody(HttpServletRequest request) throws IOException {
+    String type = request.getContentType();
+    if (type == null || !JSON_TYPE.matcher(type.strip()).matches()) {
+      throw new Rejection(
+          415, "unacceptable content-type, expected: application/json", "content_type", false);
+    }
+    if (request.getContentLengthLong() > MAX_BODY_BYTES) {
+      throw tooLarge();
+    }
+    byte[] body = request.getInputStream().readNBytes(MAX_BODY_BYTES + 1);
+    if (body.length > MAX_BODY_BYTES) {
+      throw tooLarge();
+    }
+    return JsonBody.parse(body);
+  }
+
+  private static Rejection tooLarge() {
+    return new Rejection(
+        413, "max request size (" + MAX_BODY_BYTES + " bytes) exceeded", "too_large", false);
+  }
+
+  /**
+   * Carries a command out and waits for its commit.
+   *
+   * @throws Rejection when it was refused; the audit has it already
+   * @throws LedgerUnavailable when it is not known to be stored
+   */
+  static TokenSummary execute(Ledger ledger, Proposal proposal, RequestContext context) {
+    try {
+      return ledger.execute(proposal, context).get(COMMAND_LIMIT.toSeconds(), TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof TokenRefused refused) {
+        throw new Rejection(
+            refused.refusal().status(),
+            String.valueOf(refused.getMessage()),
+            refused.refusal().name().toLowerCase(Locale.ROOT),
+            true);
+      }
+      throw e.getCause() instanceof LedgerUnavailable unavailable
+          ? unavailable
+          : new LedgerUnavailable("the command failed", e);
+    } catch (TimeoutException e) {
+      throw new LedgerUnavailable("the command took too long; it may be carried out yet", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LedgerUnavailable("shutting down", e);
+    }
+  }
+
+  /** The one answer that shows a secret. */
+  private static void answerCreated(
+      HttpServletResponse response, TokenSummary token, TokenSecret secret, boolean cors)
+      throws IOException {
+    if (cors) {
+      response.setHeader("Access-Control-Allow-Origin", "*");
+    }
+    Answers.write(response, 201, created(token, secret));
+  }
+
+  static String created(TokenSummary token, TokenSecret secret) {
+    ObjectNode json = JsonText.object();
+    json.put("id", token.id().value());
+    json.put("name", token.name().value());
+    json.put("token", secret.reveal());
+    json.put("hash", secret.hash().hex());
+    json.put("created_at", JsonText.time(token.createdAt()));
+    json.put("expiry", time(token.expiry()));
+    return json.toString();
+  }
+
+  private static @Nullable String time(Expiry expiry) {
+    return expiry.isNever() ? null : JsonText.time(expiry.instant());
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * The HTTP server: InfluxDB's token endpoints, the ledger's own, and who may use them. No SQL: all
+ * of it is behind {@link io.tokenledger.store.Ledger}.
+ */
+@NullMarked
+package io.tokenledger.server;
+
+import org.jspecify.annotations.NullMarked;
