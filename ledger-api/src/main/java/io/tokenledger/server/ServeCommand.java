@@ -138,6 +138,12 @@ public final class ServeCommand implements Callable<Integer> {
           "Lets other machines make the first operator token [LEDGER_ALLOW_REMOTE_BOOTSTRAP]")
   private @Nullable Boolean allowRemoteBootstrap;
 
+  @Option(
+      names = "--exit-when-ready",
+      hidden = true,
+      description = "Starts, stops and exits: the build records the classes of a start")
+  private boolean exitWhenReady;
+
   private final Map<String, String> environment;
 
   /** For the command line. */
@@ -166,6 +172,10 @@ public final class ServeCommand implements Callable<Integer> {
       }
       return fail(
           "port " + taken.getPort() + " is taken by another program: choose one with --http-bind");
+    }
+    if (exitWhenReady) {
+      server.close();
+      return 0;
     }
     CountDownLatch stopped = new CountDownLatch(1);
     Runtime.getRuntime()

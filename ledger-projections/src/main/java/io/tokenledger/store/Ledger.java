@@ -10,6 +10,7 @@ import io.tokenledger.history.AuditLogFollower;
 import io.tokenledger.lookup.TokenLookup;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.postgres.Roles;
 import io.tokenledger.replay.Replay;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sealing.Envelopes;
@@ -134,6 +135,26 @@ public final class Ledger implements AutoCloseable {
       ledger.close();
       throw e;
     }
+  }
+
+  /**
+   * The ledger without its workers: for replays while no server runs. Neither migrates nor appends.
+   */
+  public record Offline(Replay replay, Runnable end) implements AutoCloseable {
+    @Override
+    public void close() {
+      end.run();
+    }
+  }
+
+  /**
+   * Opens the database of a ledger that exists for replays only.
+   *
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public static Offline openOffline(DatabaseUrl owner, MeterRegistry meters) {
+    HikariDataSource writers = pool(Roles.ensureApp(owner), "ledger-replay", 2, false, meters);
+    return new Offline(new Replay(writers), writers::close);
   }
 
   private static HikariDataSource pool(

@@ -1,0 +1,72 @@
+package io.tokenledger.cli;
+
+import io.tokenledger.permission.Action;
+import io.tokenledger.permission.Permission;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** {@code check}: may this token do that? Exit 0 for yes, 1 for no. */
+@Command(
+    name = "check",
+    description = "Asks whether a token may do something.",
+    mixinStandardHelpOptions = true,
+    footer = {"", "Example:", "  ledger check --permission db:mydb:read --check-token apiv3_..."})
+final class CheckCommand implements Callable<Integer> {
+
+  private static final JsonMapper JSON = JsonMapper.shared();
+
+  @Mixin private Remote.WithToken remote = new Remote.WithToken();
+
+  @Option(
+      names = "--permission",
+      required = true,
+      paramLabel = "PERMISSION",
+      description = "TYPE:NAME:ACTION, one name and one action or more")
+  private String permission = "";
+
+  @Option(
+      names = "--check-token",
+      paramLabel = "TOKEN",
+      description = "The token asked about. Default: the one that asks [LEDGER_CHECK_TOKEN]")
+  private @Nullable String checkToken;
+
+  @Override
+  public Integer call() {
+    Permission asked = TokenCommands.single(permission);
+    String about = checkToken == null ? System.getenv("LEDGER_CHECK_TOKEN") : checkToken;
+    boolean allowed = true;
+    for (String name : asked.names()) {
+      for (Action action : asked.actions()) {
+        ObjectNode body = JSON.createObjectNode();
+        if (about != null) {
+          body.put("token", about);
+        }
+        body.put("resource_type", asked.type().wireName());
+        body.put("resource_name", name);
+        body.put("action", action.wireName());
+        Remote.Answer answer = remote.post("/api/v1/check", body.toString());
+        if (answer.status() != 200) {
+          throw TokenCommands.refused("check", answer);
+        }
+        JsonNode json = JSON.readTree(answer.body());
+        boolean yes = json.path("allowed").asBoolean(false);
+        allowed &= yes;
+        System.out.printf(
+            "%-7s %s:%s:%s  %s%s%n",
+            yes ? "allowed" : "denied",
+            asked.type().wireName(),
+            name,
+            action.wireName(),
+            json.path("reason").asString(""),
+            json.path("entry").isString() ? " by " + json.path("entry").stringValue() : "");
+      }
+    }
+    return allowed ? 0 : LedgerCli.FAILED;
+  }
+}

@@ -1,0 +1,100 @@
+package io.tokenledger.cli;
+
+import io.tokenledger.server.ServeCommand;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The one executable: {@code serve} starts a node, every other word talks to one. */
+@Command(
+    name = "ledger",
+    description = "A ledger of API tokens with an audit trail.",
+    mixinStandardHelpOptions = true,
+    versionProvider = LedgerCli.Version.class,
+    footer = {
+      "",
+      "Examples:",
+      "  ledger serve",
+      "  ledger create token --admin",
+      "  ledger create token --permission db:mydb:read,write --name ingest --expiry 7d",
+      "  ledger delete token --token-name ingest",
+      "  ledger audit log --token ingest"
+    })
+public final class LedgerCli implements Callable<Integer> {
+
+  /** Something failed; one line on standard error says what. */
+  static final int FAILED = 1;
+
+  /** For {@code audit} and {@code replay}: the evidence or the state is not what it should be. */
+  static final int DIFFERENT = 2;
+
+  /** For {@code audit} and {@code replay}: it could not be found out. */
+  static final int UNKNOWN = 3;
+
+  private static final int USAGE = 4;
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  /** Says the version that the jar was built as. */
+  static final class Version implements CommandLine.IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {"ledger " + version()};
+    }
+  }
+
+  static String version() {
+    String version = LedgerCli.class.getPackage().getImplementationVersion();
+    return version == null ? "development" : version;
+  }
+
+  @Override
+  public Integer call() {
+    throw new ParameterException(spec.commandLine(), "Missing required subcommand");
+  }
+
+  public static void main(String[] args) {
+    System.exit(run(args));
+  }
+
+  /** Runs a command line and gives its exit code. */
+  static int run(String... args) {
+    CommandLine line = new CommandLine(new LedgerCli());
+    // Subcommands are added by hand: a command that only asks must not load the server's classes.
+    boolean serve = args.length > 0 && args[0].equals("serve");
+    if (serve || args.length == 0 || args[0].startsWith("-")) {
+      line.addSubcommand(new ServeCommand());
+    }
+    if (!serve) {
+      line.addSubcommand(new TokenCommands.Create());
+      line.addSubcommand(new TokenCommands.Delete());
+      line.addSubcommand(new CheckCommand());
+      line.addSubcommand(new AuditCommand());
+      line.addSubcommand(new ReplayCommand());
+    }
+    line.setExitCodeExceptionMapper(failure -> FAILED);
+    line.setExecutionExceptionHandler(LedgerCli::explain);
+    line.setParameterExceptionHandler(LedgerCli::explainUsage);
+    return line.execute(args);
+  }
+
+  private static int explain(
+      Exception failure, CommandLine line, CommandLine.ParseResult result) throws Exception {
+    if (failure instanceof CommandFailed failed) {
+      System.err.println("ledger: " + failed.getMessage());
+      return failed.exitCode();
+    }
+    throw failure;
+  }
+
+  private static int explainUsage(ParameterException failure, String[] args) {
+    System.err.println("error: " + failure.getMessage());
+    System.err.println(
+        "For more information, try '" + failure.getCommandLine().getCommandSpec().qualifiedName()
+            + " --help'.");
+    return USAGE;
+  }
+}

@@ -1,0 +1,233 @@
+package io.tokenledger.cli;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.postgres.DataDirectoryInUse;
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.postgres.EmbeddedPostgres;
+import io.tokenledger.replay.Replay;
+import io.tokenledger.replay.ReplayReport;
+import io.tokenledger.replay.ReplayReport.Difference;
+import io.tokenledger.store.Ledger;
+import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.UnreadableEvent;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.function.BiFunction;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** {@code replay}: the authorization lookup against the events. */
+@Command(
+    name = "replay",
+    description = "Rebuilds the authorization lookup from the events.",
+    mixinStandardHelpOptions = true,
+    subcommands = {ReplayCommand.Verify.class, ReplayCommand.Swap.class})
+final class ReplayCommand {
+
+  private static final JsonMapper JSON = JsonMapper.shared();
+  private static final int BAR = 30;
+  private static final int MAX_SHOWN = 50;
+
+  /** {@code replay verify}: exit 0 when equal, 2 when not, 3 when it could not be found out. */
+  @Command(
+      name = "verify",
+      description = "Rebuilds beside the live lookup and compares row by row.",
+      mixinStandardHelpOptions = true,
+      footer = {"", "Exit codes: 0 equal, 2 different, 3 could not be found out."})
+  static final class Verify extends Run {
+    @Override
+    public Integer call() {
+      return run("/api/v1/replay/verify", Replay::verify);
+    }
+  }
+
+  /** {@code replay swap}: the same, and the live lookup becomes what the events say. */
+  @Command(
+      name = "swap",
+      description = "Rebuilds, compares and puts the rebuilt lookup in place.",
+      mixinStandardHelpOptions = true,
+      footer = {"", "Exit codes: 0 done, 3 could not be done; the live lookup is then untouched."})
+  static final class Swap extends Run {
+    @Override
+    public Integer call() {
+      int code = run("/api/v1/replay/swap", Replay::swap);
+      return code == LedgerCli.DIFFERENT ? 0 : code;
+    }
+  }
+
+  /** What both have in common: through the server, or on the database itself. */
+  abstract static class Run implements Callable<Integer> {
+
+    @Mixin private Remote.WithToken remote = new Remote.WithToken();
+
+    @Option(
+        names = "--data-dir",
+        paramLabel = "DIR",
+        description = "Works on this embedded database; no server may run on it")
+    private @Nullable Path dataDir;
+
+    @Option(
+        names = "--database-url",
+        paramLabel = "URL",
+        description = "Works on this database itself, without a server")
+    private @Nullable String databaseUrl;
+
+    private @Nullable ReplayReport report;
+    private @Nullable String error;
+
+    int run(String route, BiFunction<Replay, Replay.Progress, ReplayReport> work) {
+      if (dataDir != null || databaseUrl != null) {
+        runHere(work);
+      } else {
+        runThere(route);
+      }
+      if (report == null) {
+        throw new CommandFailed(
+            LedgerCli.UNKNOWN, error == null ? "the server broke off" : error);
+      }
+      print(report);
+      return report.differenceCount() == 0 ? 0 : LedgerCli.DIFFERENT;
+    }
+
+    private void runThere(String route) {
+      int status;
+      try {
+        status = remote.stream(route, this::line);
+      } catch (CommandFailed e) {
+        throw new CommandFailed(LedgerCli.UNKNOWN, String.valueOf(e.getMessage()));
+      }
+      if (status != 200) {
+        throw new CommandFailed(
+            LedgerCli.UNKNOWN,
+            String.valueOf(
+                TokenCommands.refused("replay", new Remote.Answer(status, String.valueOf(error)))
+                    .getMessage()));
+      }
+    }
+
+    private void line(String text) {
+      if (!text.startsWith("{")) {
+        error = text;
+        return;
+      }
+      JsonNode json = JSON.readTree(text);
+      switch (json.path("type").asString("")) {
+        case "progress" -> progress(json.path("done").asLong(), json.path("total").asLong());
+        case "report" -> report = report(json);
+        default -> error = json.path("error").asString(text);
+      }
+    }
+
+    private static ReplayReport report(JsonNode json) {
+      List<Difference> differences = new ArrayList<>();
+      for (JsonNode row : json.path("differences")) {
+        differences.add(
+            new Difference(
+                row.path("kind").asString(),
+                row.path("token_id").asLong(),
+                row.path("token_name").asString(),
+                row.path("hash_prefix").asString(),
+                row.path("detail").asString("")));
+      }
+      return new ReplayReport(
+          json.path("events").asLong(),
+          json.path("rows").asLong(),
+          differences,
+          json.path("difference_count").asLong(),
+          json.path("swapped").asBoolean(),
+          json.path("millis").asLong());
+    }
+
+    private void runHere(BiFunction<Replay, Replay.Progress, ReplayReport> work) {
+      try (Opened opened = open()) {
+        report = work.apply(opened.replay(), Run::progress);
+      } catch (DataDirectoryInUse e) {
+        throw new CommandFailed(
+            LedgerCli.UNKNOWN, "the server is running: drop --data-dir");
+      } catch (IllegalStateException
+          | IllegalArgumentException
+          | LedgerUnavailable
+          | UnreadableEvent e) {
+        throw new CommandFailed(LedgerCli.UNKNOWN, String.valueOf(e.getMessage()));
+      }
+    }
+
+    private record Opened(@Nullable EmbeddedPostgres postgres, Ledger.Offline ledger)
+        implements AutoCloseable {
+      Replay replay() {
+        return ledger.replay();
+      }
+
+      @Override
+      public void close() {
+        ledger.close();
+        if (postgres != null) {
+          postgres.close();
+        }
+      }
+    }
+
+    private Opened open() {
+      if (databaseUrl != null) {
+        return new Opened(
+            null, Ledger.openOffline(DatabaseUrl.parse(databaseUrl), new SimpleMeterRegistry()));
+      }
+      Path directory = java.util.Objects.requireNonNull(dataDir);
+      if (!Files.isDirectory(directory.resolve("postgres"))) {
+        throw new IllegalArgumentException("--data-dir " + directory + " holds no ledger");
+      }
+      String preset = System.getenv("LEDGER_POSTGRES_BINARIES");
+      EmbeddedPostgres postgres =
+          EmbeddedPostgres.start(
+              directory, preset == null || preset.isEmpty() ? null : Path.of(preset));
+      try {
+        return new Opened(postgres, Ledger.openOffline(postgres.url(), new SimpleMeterRegistry()));
+      } catch (RuntimeException e) {
+        postgres.close();
+        throw e;
+      }
+    }
+
+    private static void progress(long done, long total) {
+      if (System.console() == null || total == 0) {
+        return;
+      }
+      int filled = (int) (BAR * Math.min(done, total) / total);
+      System.err.printf(
+          "\r[%s%s] %d/%d events", "#".repeat(filled), "-".repeat(BAR - filled), done, total);
+      if (done >= total) {
+        System.err.println();
+      }
+    }
+
+    private static void print(ReplayReport report) {
+      System.out.printf(
+          "%d events make %d lookup rows (%d ms)%n",
+          report.events(), report.rows(), report.millis());
+      if (report.differenceCount() == 0) {
+        System.out.println("equal: the live lookup is what the events say");
+      } else {
+        System.out.printf("%d differences%n", report.differenceCount());
+        System.out.printf("%-8s %-9s %-10s %-30s %s%n", "KIND", "TOKEN", "HASH", "NAME", "DETAIL");
+        report.differences().stream()
+            .limit(MAX_SHOWN)
+            .forEach(
+                row ->
+                    System.out.printf(
+                        "%-8s %-9d %-10s %-30s %s%n",
+                        row.kind(), row.tokenId(), row.hashPrefix(), row.tokenName(),
+                        row.detail()));
+      }
+      if (report.swapped()) {
+        System.out.println("swapped: the rebuilt lookup is in place");
+      }
+    }
+  }
+}
