@@ -124,7 +124,8 @@ final class AuditCommand {
         }
         JsonNode page = JSON.readTree(answer.body());
         page.path("events").forEach(events::add);
-        cursor = page.path("next_cursor").isString() ? page.path("next_cursor").stringValue() : null;
+        cursor =
+            page.path("next_cursor").isString() ? page.path("next_cursor").stringValue() : null;
       } while (cursor != null && events.size() < limit);
       return events;
     }
@@ -146,8 +147,10 @@ final class AuditCommand {
           return Instant.now().minusSeconds(HumanDuration.parseSeconds(text)).toString();
         } catch (IllegalArgumentException | DateTimeException notEither) {
           throw new CommandFailed(
-              flag + " must be an instant such as 2026-11-24T12:00:00Z or a duration such as 24h,"
-                  + " got " + text);
+              flag
+                  + " must be an instant such as 2026-11-24T12:00:00Z or a duration such as 24h,"
+                  + " got "
+                  + text);
         }
       }
     }

@@ -81,8 +81,8 @@ public final class LedgerCli implements Callable<Integer> {
     return line.execute(args);
   }
 
-  private static int explain(
-      Exception failure, CommandLine line, CommandLine.ParseResult result) throws Exception {
+  private static int explain(Exception failure, CommandLine line, CommandLine.ParseResult result)
+      throws Exception {
     if (failure instanceof CommandFailed failed) {
       System.err.println("ledger: " + failed.getMessage());
       return failed.exitCode();
@@ -93,7 +93,8 @@ public final class LedgerCli implements Callable<Integer> {
   private static int explainUsage(ParameterException failure, String[] args) {
     System.err.println("error: " + failure.getMessage());
     System.err.println(
-        "For more information, try '" + failure.getCommandLine().getCommandSpec().qualifiedName()
+        "For more information, try '"
+            + failure.getCommandLine().getCommandSpec().qualifiedName()
             + " --help'.");
     return USAGE;
   }

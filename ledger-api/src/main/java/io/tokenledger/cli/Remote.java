@@ -44,9 +44,7 @@ class Remote {
       description = "PEM certificates to trust [LEDGER_TLS_CA, INFLUXDB3_TLS_CA]")
   private @Nullable String tlsCa;
 
-  @Option(
-      names = "--tls-no-verify",
-      description = "Trusts any certificate [LEDGER_TLS_NO_VERIFY]")
+  @Option(names = "--tls-no-verify", description = "Trusts any certificate [LEDGER_TLS_NO_VERIFY]")
   private boolean tlsNoVerify;
 
   @Option(names = "--reason", paramLabel = "TEXT", description = "Why, for the audit")
@@ -55,10 +53,7 @@ class Remote {
   @Option(names = "--ticket", paramLabel = "ID", description = "Change or incident, for the audit")
   private @Nullable String ticket;
 
-  @Option(
-      names = "--on-behalf-of",
-      paramLabel = "PERSON",
-      description = "For whom, for the audit")
+  @Option(names = "--on-behalf-of", paramLabel = "PERSON", description = "For whom, for the audit")
   private @Nullable String onBehalfOf;
 
   /** The same with {@code --token}, which {@code audit log} needs for something else. */
@@ -105,7 +100,8 @@ class Remote {
     try {
       HttpURLConnection connection = open(method, path, body);
       int status = connection.getResponseCode();
-      try (InputStream in = status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+      try (InputStream in =
+          status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
         String text = in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8);
         return new Answer(status, text);
       }
@@ -119,10 +115,10 @@ class Remote {
     try {
       HttpURLConnection connection = open("POST", path, null);
       int status = connection.getResponseCode();
-      try (InputStream in = status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+      try (InputStream in =
+          status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
         if (in != null) {
-          new java.io.BufferedReader(
-                  new java.io.InputStreamReader(in, StandardCharsets.UTF_8))
+          new java.io.BufferedReader(new java.io.InputStreamReader(in, StandardCharsets.UTF_8))
               .lines()
               .forEach(lines::accept);
         }

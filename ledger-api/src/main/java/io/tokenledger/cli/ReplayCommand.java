@@ -89,8 +89,7 @@ final class ReplayCommand {
         runThere(route);
       }
       if (report == null) {
-        throw new CommandFailed(
-            LedgerCli.UNKNOWN, error == null ? "the server broke off" : error);
+        throw new CommandFailed(LedgerCli.UNKNOWN, error == null ? "the server broke off" : error);
       }
       print(report);
       return report.differenceCount() == 0 ? 0 : LedgerCli.DIFFERENT;
@@ -149,8 +148,7 @@ final class ReplayCommand {
       try (Opened opened = open()) {
         report = work.apply(opened.replay(), Run::progress);
       } catch (DataDirectoryInUse e) {
-        throw new CommandFailed(
-            LedgerCli.UNKNOWN, "the server is running: drop --data-dir");
+        throw new CommandFailed(LedgerCli.UNKNOWN, "the server is running: drop --data-dir");
       } catch (IllegalStateException
           | IllegalArgumentException
           | LedgerUnavailable
@@ -222,7 +220,10 @@ final class ReplayCommand {
                 row ->
                     System.out.printf(
                         "%-8s %-9d %-10s %-30s %s%n",
-                        row.kind(), row.tokenId(), row.hashPrefix(), row.tokenName(),
+                        row.kind(),
+                        row.tokenId(),
+                        row.hashPrefix(),
+                        row.tokenName(),
                         row.detail()));
       }
       if (report.swapped()) {

@@ -80,10 +80,7 @@ final class TokenCommands {
         description = "How long it is valid: 7d, 1h 30m, 1y. Default: for ever")
     private @Nullable String expiry;
 
-    @Option(
-        names = "--format",
-        paramLabel = "FORMAT",
-        description = "text or json. Default text")
+    @Option(names = "--format", paramLabel = "FORMAT", description = "text or json. Default text")
     private String format = "text";
 
     @Override
@@ -159,7 +156,8 @@ final class TokenCommands {
         long seconds = HumanDuration.parseSeconds(expiry);
         if (seconds < 1) {
           throw new CommandFailed(
-              "--expiry must be at least one second, got " + expiry
+              "--expiry must be at least one second, got "
+                  + expiry
                   + "; leave it out for a token that never expires");
         }
         body.put("expiry_secs", seconds);
@@ -174,7 +172,9 @@ final class TokenCommands {
         json.put(
             "help_msg",
             "Store this token securely, as it will not be shown again. HTTP requests require the"
-                + " following header: \"Authorization: Bearer " + secret + "\"");
+                + " following header: \"Authorization: Bearer "
+                + secret
+                + "\"");
         json.put("token", secret);
         System.out.println(JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json));
         return;
@@ -193,7 +193,9 @@ final class TokenCommands {
           bold + "HTTP Requests Header:" + plain + " Authorization: Bearer " + secret);
       System.out.println();
       System.out.println(
-          alert + "IMPORTANT:" + plain
+          alert
+              + "IMPORTANT:"
+              + plain
               + " Store this token securely, as it will not be shown again.");
     }
   }
@@ -223,8 +225,7 @@ final class TokenCommands {
       }
       if (!yes) {
         System.err.println(
-            "Are you sure you want to delete \"" + tokenName
-                + "\"? Enter 'yes' or 'y' to confirm");
+            "Are you sure you want to delete \"" + tokenName + "\"? Enter 'yes' or 'y' to confirm");
         String said = readLine();
         String word = said == null ? "" : said.toLowerCase(Locale.ROOT);
         if (!word.equals("yes") && !word.equals("y")) {

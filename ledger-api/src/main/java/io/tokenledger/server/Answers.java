@@ -19,6 +19,7 @@ import org.slf4j.LoggerFactory;
 import org.springframework.web.HttpRequestMethodNotSupportedException;
 import org.springframework.web.bind.annotation.ExceptionHandler;
 import org.springframework.web.bind.annotation.RestControllerAdvice;
+import org.springframework.web.servlet.NoHandlerFoundException;
 import org.springframework.web.servlet.resource.NoResourceFoundException;
 
 /**
@@ -113,7 +114,11 @@ class Answers {
     write(response, 503, JsonText.error("the ledger's database is unavailable, try again"));
   }
 
-  @ExceptionHandler({NoResourceFoundException.class, HttpRequestMethodNotSupportedException.class})
+  @ExceptionHandler({
+    NoHandlerFoundException.class,
+    NoResourceFoundException.class,
+    HttpRequestMethodNotSupportedException.class
+  })
   void unknownRoute(HttpServletRequest request, HttpServletResponse response) throws IOException {
     // After authentication: an unknown path is not worth an event of its own.
     write(response, 404, Rejection.NOT_FOUND);

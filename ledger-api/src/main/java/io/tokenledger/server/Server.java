@@ -14,6 +14,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -76,7 +77,9 @@ public final class Server implements AutoCloseable {
       if (options.recoveryBind() != null) {
         parts.push(new RecoveryListener(ledger, options.recoveryBind()));
       }
-      int port = ((ServletWebServerApplicationContext) context).getWebServer().getPort();
+      int port =
+          Objects.requireNonNull(((ServletWebServerApplicationContext) context).getWebServer())
+              .getPort();
       this.url =
           (options.tlsCert() == null ? "http://" : "https://")
               + new BindAddress(options.httpBind().host(), port);
@@ -127,7 +130,7 @@ public final class Server implements AutoCloseable {
     Map<String, Object> settings = new HashMap<>();
     settings.put("server.address", options.httpBind().host());
     settings.put("server.port", options.httpBind().port());
-    if (options.tlsCert() != null) {
+    if (options.tlsCert() != null && options.tlsKey() != null) {
       settings.put("server.ssl.certificate", "file:" + options.tlsCert().toAbsolutePath());
       settings.put(
           "server.ssl.certificate-private-key", "file:" + options.tlsKey().toAbsolutePath());

@@ -20,8 +20,11 @@ import io.tokenledger.sequence.Sequencer;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.Refusal;
+import io.tokenledger.token.TokenCommand;
 import io.tokenledger.token.TokenCommand.CreateResourceToken;
+import io.tokenledger.token.TokenCommand.RegenerateOperatorToken;
 import io.tokenledger.token.TokenCommand.RevokeToken;
+import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
 import io.tokenledger.token.TokenSecret;
@@ -35,13 +38,13 @@ import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.axonframework.common.IdentifierFactory;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -209,7 +212,7 @@ public final class Ledger implements AutoCloseable {
                     name,
                     id,
                     TokenSecret.generate(random).hash(),
-                    Permissions.parse(java.util.List.of("system:ping:read")),
+                    Permissions.parse(List.of("system:ping:read")),
                     now,
                     Expiry.NEVER,
                     Actor.SYSTEM)),
@@ -223,41 +226,32 @@ public final class Ledger implements AutoCloseable {
    *     {@link LedgerUnavailable} when nothing is known to have been stored
    */
   public CompletableFuture<TokenSummary> execute(Proposal proposal, RequestContext context) {
-    CompletableFuture<TokenSummary> answer = new CompletableFuture<>();
-    commands
+    return commands
         .submit(proposal, context)
-        .whenComplete(
-            (summary, failure) -> {
-              Throwable cause = unwrapped(failure);
-              if (cause == null) {
-                answer.complete(summary);
-              } else if (cause instanceof TokenRefused refused) {
-                refusals.execute(() -> refuse(proposal, context, refused, answer));
-              } else {
-                answer.completeExceptionally(cause);
-              }
-            });
-    return answer;
+        .exceptionallyCompose(failure -> audited(proposal, context, unwrapped(failure)));
   }
 
-  private void refuse(
-      Proposal proposal,
-      RequestContext context,
-      TokenRefused refused,
-      CompletableFuture<TokenSummary> answer) {
-    try {
-      Refusal refusal = refused.refusal();
-      String reason = refusal.name().toLowerCase(Locale.ROOT);
-      String action = action(proposal);
-      if (refusal == Refusal.NOT_PERMITTED) {
-        requests.accessDenied(context, action, reason, refusal.status(), proposal.name().value());
-      } else {
-        requests.commandRejected(
-            context, action, reason, refusal.status(), proposal.name().value());
-      }
-      answer.completeExceptionally(refused);
-    } catch (RuntimeException e) {
-      answer.completeExceptionally(e);
+  private CompletableFuture<TokenSummary> audited(
+      Proposal proposal, RequestContext context, Throwable failure) {
+    if (failure instanceof TokenRefused refused) {
+      // Not in the thread that runs commands: others wait for that one.
+      return CompletableFuture.supplyAsync(
+          () -> {
+            audit(proposal, context, refused.refusal());
+            throw refused;
+          },
+          refusals);
+    }
+    return CompletableFuture.failedFuture(failure);
+  }
+
+  private void audit(Proposal proposal, RequestContext context, Refusal refusal) {
+    String reason = refusal.name().toLowerCase(Locale.ROOT);
+    String target = proposal.name().value();
+    if (refusal == Refusal.NOT_PERMITTED) {
+      requests.accessDenied(context, action(proposal), reason, refusal.status(), target);
+    } else {
+      requests.commandRejected(context, action(proposal), reason, refusal.status(), target);
     }
   }
 
@@ -265,15 +259,15 @@ public final class Ledger implements AutoCloseable {
     if (proposal.needsId()) {
       return EventType.RESOURCE_TOKEN_CREATED.action();
     }
-    var command = proposal.command().apply(io.tokenledger.token.TokenId.OPERATOR);
+    TokenCommand command = proposal.command().apply(TokenId.OPERATOR);
     return command instanceof RevokeToken
         ? EventType.TOKEN_REVOKED.action()
-        : command instanceof io.tokenledger.token.TokenCommand.RegenerateOperatorToken
+        : command instanceof RegenerateOperatorToken
             ? EventType.OPERATOR_TOKEN_REGENERATED.action()
             : EventType.OPERATOR_TOKEN_CREATED.action();
   }
 
-  private static @Nullable Throwable unwrapped(@Nullable Throwable failure) {
+  private static Throwable unwrapped(Throwable failure) {
     Throwable cause = failure;
     while (cause instanceof CompletionException && cause.getCause() != null) {
       cause = cause.getCause();
