@@ -165,7 +165,9 @@ public final class Ledger implements AutoCloseable {
     HikariConfig config = new HikariConfig();
     config.setPoolName(name);
     // At connect, not by a statement: a rollback would take a statement's effect back.
-    config.setJdbcUrl(app.with("currentSchema", "views").jdbcUrl());
+    DatabaseUrl url = app.with("currentSchema", "views");
+    // A server that hangs must not hang who asks: readers hear it within this many seconds.
+    config.setJdbcUrl((autoCommit ? url.with("socketTimeout", "10") : url).jdbcUrl());
     config.setUsername(app.user());
     config.setPassword(app.password());
     config.setAutoCommit(autoCommit);

@@ -1,0 +1,371 @@
+package io.tokenledger.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The launcher as a user runs it: a process that is killed, stopped, and started again. */
+class ProcessIT {
+
+  private static final Path LAUNCHER = Path.of("../ops/bin/ledger").toAbsolutePath().normalize();
+  private static final Duration START_LIMIT = Duration.ofSeconds(60);
+  private static final int KILLS = 20;
+  private static final int CLIENTS = 8;
+
+  @TempDir Path directory;
+  private final List<Process> started = new ArrayList<>();
+
+  private record Node(Process process, HttpProbe http, String url) {}
+
+  /** What a command line said. */
+  private record Said(int exitCode, String out, String err) {}
+
+  @AfterEach
+  void endWhatWasStarted() throws Exception {
+    for (Process process : started) {
+      process.destroy();
+      if (!process.waitFor(30, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+      }
+    }
+    // A server that was killed leaves its PostgreSQL behind for the next one to adopt.
+    Path pidFile = data().resolve("postgres/postmaster.pid");
+    if (Files.exists(pidFile)) {
+      long pid = Long.parseLong(Files.readAllLines(pidFile).get(0));
+      ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+    }
+  }
+
+  private Path data() {
+    return directory.resolve("data");
+  }
+
+  private Node serve(String... more) throws Exception {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                LAUNCHER.toString(),
+                "serve",
+                "--http-bind",
+                "127.0.0.1:0",
+                "--data-dir",
+                data().toString()));
+    command.addAll(List.of(more));
+    Path out = Files.createTempFile(directory, "serve", ".out");
+    Process process =
+        new ProcessBuilder(command)
+            .redirectOutput(out.toFile())
+            .redirectError(ProcessBuilder.Redirect.appendTo(directory.resolve("log").toFile()))
+            .start();
+    started.add(process);
+    String prefix = "ledger ready on ";
+    Instant end = Instant.now().plus(START_LIMIT);
+    while (process.isAlive() && Instant.now().isBefore(end)) {
+      String said = Files.readString(out);
+      if (said.startsWith(prefix) && said.endsWith("\n")) {
+        String url = said.substring(prefix.length()).strip();
+        return new Node(process, new HttpProbe(url), url);
+      }
+      process.waitFor(20, TimeUnit.MILLISECONDS);
+    }
+    throw new AssertionError("no server: " + Files.readString(directory.resolve("log")));
+  }
+
+  private static void kill9(long pid) throws Exception {
+    new ProcessBuilder("kill", "-9", Long.toString(pid)).start().waitFor();
+  }
+
+  private Said run(Map<String, String> environment, String... arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of(LAUNCHER.toString()));
+    command.addAll(List.of(arguments));
+    Path out = Files.createTempFile(directory, "cli", ".out");
+    Path err = Files.createTempFile(directory, "cli", ".err");
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().putAll(environment);
+    Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).start();
+    started.add(process);
+    assertTrue(process.waitFor(60, TimeUnit.SECONDS), "the command ends");
+    return new Said(
+        process.exitValue(),
+        Files.readString(out, StandardCharsets.UTF_8),
+        Files.readString(err, StandardCharsets.UTF_8));
+  }
+
+  @Test
+  void killedAtRandomMomentsItLosesNoAcknowledgedTokenAndRevivesNoRevocation() throws Exception {
+    Node node = serve();
+    String operator = HttpProbe.json(node.http().bootstrap()).path("token").asString();
+    Map<String, String> live = new ConcurrentHashMap<>();
+    Queue<String> revoked = new ConcurrentLinkedQueue<>();
+    Random random = new Random(20261124);
+    for (int round = 0; round < KILLS; round++) {
+      Node current = node;
+      int thisRound = round;
+      AtomicBoolean stop = new AtomicBoolean();
+      List<Thread> clients = new ArrayList<>();
+      for (int client = 0; client < CLIENTS; client++) {
+        String prefix = "k" + thisRound + "-" + client + "-";
+        Thread thread =
+            new Thread(() -> hammer(current.http(), operator, prefix, stop, live, revoked), prefix);
+        thread.start();
+        clients.add(thread);
+      }
+      current.process().waitFor(200 + random.nextInt(400), TimeUnit.MILLISECONDS);
+      kill9(current.process().pid());
+      stop.set(true);
+      for (Thread client : clients) {
+        client.join(60_000);
+      }
+      current.process().waitFor(10, TimeUnit.SECONDS);
+      node = serve();
+    }
+    assertTrue(live.size() > KILLS, "the load did something: " + live.size());
+    assertFalse(revoked.isEmpty());
+    for (String secret : live.values()) {
+      assertEquals("granted", reason(node, operator, secret));
+    }
+    for (String secret : revoked) {
+      assertEquals("revoked_token", reason(node, operator, secret));
+    }
+    String replay = node.http().post("/api/v1/replay/verify", operator, "").body();
+    assertTrue(replay.contains("\"equal\":true"), replay);
+  }
+
+  private static void hammer(
+      HttpProbe http,
+      String operator,
+      String prefix,
+      AtomicBoolean stop,
+      Map<String, String> live,
+      Queue<String> revoked) {
+    for (int i = 0; !stop.get() && i < 10_000; i++) {
+      try {
+        String name = prefix + i;
+        String secret = http.create(operator, name, "db", "a", "read");
+        live.put(name, secret);
+        if (i % 3 == 0) {
+          // From here on its fate is unknown until the answer is there.
+          live.remove(name);
+          if (http.delete(name, operator).statusCode() == 200) {
+            revoked.add(secret);
+          }
+        }
+      } catch (java.io.UncheckedIOException | AssertionError e) {
+        // The server is gone, as it should be.
+        return;
+      }
+    }
+  }
+
+  private static String reason(Node node, String operator, String secret) {
+    HttpResponse<String> answer =
+        node.http()
+            .post(
+                "/api/v1/check",
+                operator,
+                "{\"token\":\""
+                    + secret
+                    + "\",\"resource_type\":\"db\",\"resource_name\":\"a\",\"action\":\"read\"}");
+    return HttpProbe.json(answer).path("reason").asString();
+  }
+
+  @Test
+  void withoutItsDatabaseItSaysSoAndRecoversUnaided() throws Exception {
+    Node node = serve();
+    String operator = HttpProbe.json(node.http().bootstrap()).path("token").asString();
+    long postgres =
+        Long.parseLong(Files.readAllLines(data().resolve("postgres/postmaster.pid")).get(0));
+    new ProcessBuilder("kill", "-STOP", Long.toString(postgres)).start().waitFor();
+    for (ProcessHandle backend : ProcessHandle.of(postgres).orElseThrow().descendants().toList()) {
+      new ProcessBuilder("kill", "-STOP", Long.toString(backend.pid())).start().waitFor();
+    }
+    try {
+      // Pooled sessions hang; a new one cannot be had: either way there is no answer to give.
+      HttpResponse<String> check = node.http().get("/health", operator);
+      assertEquals(503, check.statusCode());
+      assertTrue(check.headers().firstValue("retry-after").isPresent());
+    } finally {
+      for (ProcessHandle backend :
+          ProcessHandle.of(postgres).orElseThrow().descendants().toList()) {
+        new ProcessBuilder("kill", "-CONT", Long.toString(backend.pid())).start().waitFor();
+      }
+      new ProcessBuilder("kill", "-CONT", Long.toString(postgres)).start().waitFor();
+    }
+    Instant end = Instant.now().plusSeconds(40);
+    int status = 0;
+    while (status != 200 && Instant.now().isBefore(end)) {
+      status = node.http().get("/health", operator).statusCode();
+    }
+    assertEquals(200, status);
+  }
+
+  @Test
+  void theCommandLineTellsItsStoryWithExitCodes() throws Exception {
+    Node node = serve();
+    Map<String, String> host = Map.of("LEDGER_HOST_URL", node.url());
+    Said operator = run(host, "create", "token", "--admin", "--format", "json");
+    assertEquals(0, operator.exitCode(), operator.err());
+    String secret =
+        tools.jackson.databind.json.JsonMapper.shared()
+            .readTree(operator.out())
+            .path("token")
+            .asString();
+    Map<String, String> environment =
+        Map.of(
+            "LEDGER_HOST_URL",
+            node.url(),
+            "LEDGER_AUTH_TOKEN",
+            secret,
+            "INFLUXDB3_AUTH_TOKEN",
+            "not this one",
+            "INFLUXDB3_HOST_URL",
+            "http://127.0.0.1:9");
+    String[] create = {
+      "create", "token", "--permission", "db:A,B:read,write", "--name", "cli", "--expiry", "7d"
+    };
+    Said made = run(environment, create);
+    assertEquals(0, made.exitCode(), made.err());
+    assertTrue(made.out().contains("New token created successfully!"));
+    assertFalse(made.out().contains("\u001b"), "no colours into a pipe");
+
+    Said again = run(environment, create);
+    assertEquals(1, again.exitCode());
+    assertTrue(again.err().contains("409 token name already exists, cli"), again.err());
+    assertEquals(1, again.err().strip().split("\n").length);
+
+    Said bad = run(environment, "create", "token", "--permission", "db:A", "--name", "x");
+    assertEquals(1, bad.exitCode());
+    assertTrue(bad.err().contains("Invalid permission"), bad.err());
+    Said zero = run(environment, "create", "token", "--admin", "--name", "x", "--expiry", "0");
+    assertEquals(1, zero.exitCode());
+    assertTrue(zero.err().contains("--expiry"), zero.err());
+
+    assertEquals(0, run(environment, "delete", "token", "--token-name", "cli", "-y").exitCode());
+    Said log = run(environment, "audit", "log", "--token", "cli", "--format", "csv");
+    assertEquals(0, log.exitCode(), log.err());
+    assertEquals(4, log.out().strip().split("\n").length, log.out());
+
+    assertEquals(0, run(environment, "replay", "verify").exitCode());
+    Said held = run(environment, "replay", "verify", "--data-dir", data().toString());
+    assertEquals(3, held.exitCode());
+    assertTrue(held.err().contains("the server is running: drop --data-dir"), held.err());
+
+    node.process().destroy();
+    assertTrue(node.process().waitFor(30, TimeUnit.SECONDS));
+    assertEquals(0, node.process().exitValue(), "SIGTERM drains");
+    Said offline = run(environment, "replay", "verify", "--data-dir", data().toString());
+    assertEquals(0, offline.exitCode(), offline.err());
+    assertEquals(3, run(environment, "replay", "verify").exitCode());
+  }
+
+  @Test
+  void whatCannotStartSaysWhyInOneLine() throws Exception {
+    Node node = serve();
+    int port = java.net.URI.create(node.url()).getPort();
+    Said taken =
+        run(
+            Map.of(),
+            "serve",
+            "--http-bind",
+            "127.0.0.1:" + port,
+            "--data-dir",
+            directory.resolve("other").toString());
+    assertEquals(1, taken.exitCode());
+    assertTrue(taken.err().contains("port " + port + " is taken"), taken.err());
+    Said held =
+        run(Map.of(), "serve", "--http-bind", "127.0.0.1:0", "--data-dir", data().toString());
+    assertEquals(1, held.exitCode());
+    assertTrue(held.err().contains("another ledger works on the data directory"), held.err());
+    Said bad = run(Map.of(), "serve", "--http-bind", "nowhere");
+    assertEquals(1, bad.exitCode());
+    assertTrue(bad.err().contains("--http-bind must be HOST:PORT"), bad.err());
+    Said url = run(Map.of(), "serve", "--database-url", "postgresql://u:secret@h");
+    assertEquals(1, url.exitCode());
+    assertTrue(url.err().contains("--database-url"), url.err());
+    assertFalse(url.err().contains("secret"), "the password is not repeated");
+  }
+
+  @Test
+  void tokensFromFilesAreProvisionedAndAnAdminAmongThemClosesTheBootstrap() throws Exception {
+    Path admin = directory.resolve("admin.json");
+    Files.writeString(admin, "{\"token\":\"apiv3_chosen-admin\",\"name\":\"admin\"}");
+    Path tokens = directory.resolve("tokens.json");
+    Files.writeString(
+        tokens,
+        "{\"create_databases\":[\"a\"],\"tokens\":[{\"token\":\"apiv3_chosen-reader\",\"name\":\"r\","
+            + "\"permissions\":[\"db:a:read\",\"system:ping:read\"]}]}");
+    Node node =
+        serve(
+            "--admin-token-file", admin.toString(), "--permission-tokens-file", tokens.toString());
+    assertEquals(200, node.http().get("/ping", "apiv3_chosen-reader").statusCode());
+    assertEquals(200, node.http().get("/health", "apiv3_chosen-admin").statusCode());
+    assertEquals(409, node.http().bootstrap().statusCode());
+  }
+
+  @Test
+  void aLostOperatorTokenIsRegeneratedOnceThroughTheRecoveryPort() throws Exception {
+    Node first = serve();
+    String lost = HttpProbe.json(first.http().bootstrap()).path("token").asString();
+    first.process().destroy();
+    first.process().waitFor(30, TimeUnit.SECONDS);
+    int port;
+    try (var socket = new java.net.ServerSocket(0)) {
+      port = socket.getLocalPort();
+    }
+    Node node = serve("--admin-token-recovery-http-bind", "127.0.0.1:" + port);
+    HttpProbe recovery = new HttpProbe("http://127.0.0.1:" + port);
+    assertEquals(404, recovery.bootstrap().statusCode());
+    HttpResponse<String> made = recovery.post(TokenRoutes.REGENERATE, "none", "");
+    assertEquals(201, made.statusCode(), made.body());
+    String operator = HttpProbe.json(made).path("token").asString();
+    assertEquals(401, node.http().get("/health", lost).statusCode());
+    assertEquals(200, node.http().get("/health", operator).statusCode());
+    Instant end = Instant.now().plusSeconds(10);
+    boolean closed = false;
+    while (!closed && Instant.now().isBefore(end)) {
+      try {
+        recovery.bootstrap();
+      } catch (java.io.UncheckedIOException e) {
+        closed = true;
+      }
+    }
+    assertTrue(closed, "the recovery port closes after its use");
+  }
+
+  @Test
+  void withoutAuthNoTokenCanBeMade() throws Exception {
+    Node node = serve("--without-auth");
+    HttpResponse<String> refused = node.http().bootstrap();
+    assertEquals(405, refused.statusCode());
+    assertEquals("endpoint disabled, started without auth", refused.body());
+    assertEquals(200, node.http().send(node.http().request("/health")).statusCode());
+  }
+
+  @Test
+  void probesCanBeOpenedToAnyone() throws IOException, Exception {
+    Node node = serve("--disable-authz", "health,ready");
+    assertEquals(200, node.http().send(node.http().request("/health")).statusCode());
+    assertEquals(200, node.http().send(node.http().request("/ready")).statusCode());
+    assertEquals(401, node.http().send(node.http().request("/ping")).statusCode());
+  }
+}
