@@ -1,0 +1,297 @@
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.postgres.EmbeddedPostgres;
+import io.tokenledger.postgres.Roles;
+import java.io.BufferedInputStream;
+import java.io.BufferedReader;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Tokens created a second through HTTP with 32 clients, against a bare JDBC program that writes the
+ * same rows, bytes and indexes with one commit each. Both in turn, on one PostgreSQL.
+ *
+ * <p>Run it with ops/bench/create-throughput.
+ */
+public class CreateThroughput {
+
+  private static final int CLIENTS = 32;
+  private static final int SECONDS = 8;
+  private static final int ROUNDS = 5;
+  private static final int WARM_UP_SECONDS = 20;
+
+  private static final AtomicLong NAMES = new AtomicLong();
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private static String payload;
+  private static String metadata;
+
+  interface Client {
+    void createOne() throws Exception;
+  }
+
+  public static void main(String[] args) throws Exception {
+    Path home = Path.of(args[0]).toAbsolutePath();
+    Path work = Files.createTempDirectory("ledger-bench");
+    try (EmbeddedPostgres postgres =
+        EmbeddedPostgres.start(work.resolve("data"), home.resolve("ledger-api/target/app/postgres"))) {
+      for (String name : List.of("http", "raw")) {
+        try (Connection connection = connect(postgres.url());
+            Statement statement = connection.createStatement()) {
+          statement.execute("CREATE DATABASE " + name);
+        }
+      }
+      DatabaseUrl httpDatabase = postgres.url().on("http");
+      DatabaseUrl rawDatabase = postgres.url().on("raw");
+      Process migrated = serve(home, rawDatabase, work, "--exit-when-ready");
+      migrated.waitFor();
+      Process server = serve(home, httpDatabase, work);
+      try {
+        measure(readUrl(server), httpDatabase, rawDatabase);
+      } finally {
+        server.destroy();
+        server.waitFor();
+      }
+    }
+  }
+
+  private static void measure(String url, DatabaseUrl httpDatabase, DatabaseUrl rawDatabase)
+      throws Exception {
+    HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    String made =
+        http.send(
+                HttpRequest.newBuilder(URI.create(url + "/api/v3/configure/token/admin"))
+                    .POST(HttpRequest.BodyPublishers.noBody())
+                    .build(),
+                HttpResponse.BodyHandlers.ofString())
+            .body();
+    String token = made.replaceFirst(".*\"token\":\"([^\"]+)\".*", "$1");
+    List<Client> byHttp = new ArrayList<>();
+    for (int i = 0; i < CLIENTS; i++) {
+      byHttp.add(new Wire(url, token));
+    }
+    byHttp.get(0).createOne();
+    sample(httpDatabase);
+    HikariConfig config = new HikariConfig();
+    DatabaseUrl app = Roles.ensureApp(rawDatabase).with("currentSchema", "views");
+    config.setJdbcUrl(app.jdbcUrl());
+    config.setUsername(app.user());
+    config.setPassword(app.password());
+    config.setAutoCommit(false);
+    config.setMaximumPoolSize(8);
+    try (HikariDataSource pool = new HikariDataSource(config)) {
+      List<Client> raw = Collections.nCopies(CLIENTS, () -> insert(pool));
+      rate(byHttp, WARM_UP_SECONDS);
+      rate(raw, WARM_UP_SECONDS);
+      List<Double> ratios = new ArrayList<>();
+      for (int round = 1; round <= ROUNDS; round++) {
+        double rawRate = rate(raw, SECONDS);
+        double httpRate = rate(byHttp, SECONDS);
+        ratios.add(httpRate / rawRate);
+        System.out.printf(
+            "round %d: raw JDBC %.0f/s, HTTP %.0f/s, ratio %.2f%n",
+            round, rawRate, httpRate, httpRate / rawRate);
+      }
+      double[] sorted = ratios.stream().mapToDouble(r -> r).sorted().toArray();
+      System.out.printf(
+          "ratio HTTP/raw: min %.2f median %.2f max %.2f%n",
+          sorted[0], sorted[sorted.length / 2], sorted[sorted.length - 1]);
+    }
+  }
+
+  /** Takes payload and envelope of a real event, so that the bare program writes as many bytes. */
+  private static void sample(DatabaseUrl database) throws Exception {
+    try (Connection connection = connect(database);
+        Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT payload, metadata FROM ledger.event ORDER BY global_index DESC LIMIT 1")) {
+      row.next();
+      payload = row.getString(1);
+      metadata = row.getString(2);
+    }
+  }
+
+  /** A connection that stays open, and no more client than that: it shares the two cores. */
+  private static final class Wire implements Client {
+    private final String head;
+    private final Socket socket;
+    private final InputStream in;
+
+    Wire(String url, String token) throws Exception {
+      URI uri = URI.create(url);
+      socket = new Socket(uri.getHost(), uri.getPort());
+      socket.setTcpNoDelay(true);
+      in = new BufferedInputStream(socket.getInputStream());
+      head =
+          "POST /api/v3/enterprise/configure/token HTTP/1.1\r\nHost: " + uri.getHost()
+              + "\r\nAuthorization: Bearer " + token
+              + "\r\nContent-Type: application/json\r\nContent-Length: ";
+    }
+
+    @Override
+    public void createOne() throws Exception {
+      String body =
+          "{\"token_name\":\"b" + NAMES.incrementAndGet() + "\",\"permissions\":[{"
+              + "\"resource_type\":\"db\",\"resource_names\":[\"a\"],\"actions\":[\"read\","
+              + "\"write\"]}]}";
+      socket
+          .getOutputStream()
+          .write((head + body.length() + "\r\n\r\n" + body).getBytes(StandardCharsets.US_ASCII));
+      String status = line();
+      int length = 0;
+      for (String header = line(); !header.isEmpty(); header = line()) {
+        if (header.toLowerCase().startsWith("content-length: ")) {
+          length = Integer.parseInt(header.substring(16));
+        }
+      }
+      in.readNBytes(length);
+      if (!status.startsWith("HTTP/1.1 201")) {
+        throw new IllegalStateException(status);
+      }
+    }
+
+    private String line() throws Exception {
+      StringBuilder line = new StringBuilder();
+      for (int c = in.read(); c != '\n'; c = in.read()) {
+        if (c < 0) {
+          throw new IllegalStateException("the server closed the connection");
+        }
+        if (c != '\r') {
+          line.append((char) c);
+        }
+      }
+      return line.toString();
+    }
+  }
+
+  private static byte[] random(int bytes) {
+    byte[] random = new byte[bytes];
+    RANDOM.nextBytes(random);
+    return random;
+  }
+
+  private static void insert(HikariDataSource pool) throws Exception {
+    String id = UUID.randomUUID().toString();
+    String name = "r" + NAMES.incrementAndGet();
+    try (Connection connection = pool.getConnection()) {
+      long tokenId;
+      try (PreparedStatement next =
+              connection.prepareStatement("SELECT nextval('ledger.token_id')");
+          ResultSet row = next.executeQuery()) {
+        row.next();
+        tokenId = row.getLong(1);
+      }
+      try (PreparedStatement event =
+          connection.prepareStatement(
+              "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
+                  + " event_type, revision, occurred_at, payload, metadata, mac)"
+                  + " VALUES (?, ?, 0, 'Token', 'ResourceTokenCreated', '1',"
+                  + " '2026-11-24T12:00:00.000Z', ?, ?, ?)")) {
+        event.setString(1, id);
+        event.setString(2, "token:" + name);
+        event.setString(3, payload);
+        event.setString(4, metadata);
+        event.setBytes(5, random(32));
+        event.executeUpdate();
+      }
+      try (PreparedStatement salt =
+          connection.prepareStatement("INSERT INTO state.event_salt VALUES (?, ?, ?)")) {
+        salt.setString(1, id);
+        salt.setBytes(2, random(32));
+        salt.setBytes(3, random(32));
+        salt.executeUpdate();
+      }
+      try (PreparedStatement lookup =
+          connection.prepareStatement(
+              "INSERT INTO token_lookup (secret_hash, token_id, token_name, kind, permissions,"
+                  + " created_at_ms, last_sequence)"
+                  + " VALUES (?, ?, ?, 'resource', '{db:a:read,write}', 1, 0)")) {
+        lookup.setBytes(1, random(64));
+        lookup.setLong(2, tokenId);
+        lookup.setString(3, name);
+        lookup.executeUpdate();
+      }
+      connection.commit();
+    }
+  }
+
+  private static double rate(List<Client> clients, int seconds) throws Exception {
+    AtomicLong done = new AtomicLong();
+    long start = System.nanoTime();
+    long end = start + seconds * 1_000_000_000L;
+    List<Thread> threads = new ArrayList<>();
+    for (Client client : clients) {
+      Thread thread =
+          new Thread(
+              () -> {
+                try {
+                  while (System.nanoTime() < end) {
+                    client.createOne();
+                    done.incrementAndGet();
+                  }
+                } catch (Exception e) {
+                  e.printStackTrace();
+                }
+              });
+      thread.start();
+      threads.add(thread);
+    }
+    for (Thread thread : threads) {
+      thread.join();
+    }
+    return done.get() * 1e9 / (System.nanoTime() - start);
+  }
+
+  private static Connection connect(DatabaseUrl url) throws Exception {
+    return DriverManager.getConnection(url.jdbcUrl(), url.user(), url.password());
+  }
+
+  private static Process serve(Path home, DatabaseUrl database, Path work, String... more)
+      throws Exception {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                home.resolve("ops/bin/ledger").toString(),
+                "serve",
+                "--http-bind",
+                "127.0.0.1:0",
+                "--data-dir",
+                work.resolve(database.database()).toString()));
+    command.addAll(Arrays.asList(more));
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectError(work.resolve("serve.log").toFile());
+    builder
+        .environment()
+        .put(
+            "LEDGER_DATABASE_URL",
+            database.jdbcUrl() + "&user=" + database.user() + "&password=" + database.password());
+    return builder.start();
+  }
+
+  private static String readUrl(Process server) throws Exception {
+    String line = new BufferedReader(new InputStreamReader(server.getInputStream())).readLine();
+    return line.replace("ledger ready on ", "");
+  }
+}
