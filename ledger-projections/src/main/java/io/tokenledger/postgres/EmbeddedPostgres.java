@@ -52,6 +52,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
   private final DatabaseUrl url;
   private final ProcessHandle server;
   private final boolean adopted;
+  private final int port;
 
   private record Layout(Path dataDir, Path binaries) {
     Path cluster() {
@@ -75,10 +76,11 @@ public final class EmbeddedPostgres implements AutoCloseable {
   private record Running(ProcessHandle server, int port) {}
 
   private EmbeddedPostgres(
-      FileChannel lockFile, DatabaseUrl url, ProcessHandle server, boolean adopted) {
+      FileChannel lockFile, DatabaseUrl url, Running running, boolean adopted) {
     this.lockFile = lockFile;
     this.url = url;
-    this.server = server;
+    this.server = running.server();
+    this.port = running.port();
     this.adopted = adopted;
   }
 
@@ -91,12 +93,22 @@ public final class EmbeddedPostgres implements AutoCloseable {
    * @throws IllegalStateException with one sentence when the server cannot be started
    */
   public static EmbeddedPostgres start(Path dataDir, @Nullable Path binaries) {
+    return start(dataDir, binaries, 0);
+  }
+
+  /**
+   * The same on a given port, 0 for any free one. A server that is adopted keeps its own.
+   *
+   * @throws DataDirectoryInUse when another ledger works on the directory
+   * @throws IllegalStateException with one sentence when the server cannot be started
+   */
+  public static EmbeddedPostgres start(Path dataDir, @Nullable Path binaries, int port) {
     Path directory = dataDir.toAbsolutePath().normalize();
     try {
       makePrivate(directory);
       FileChannel lockFile = lock(directory);
       try {
-        return start(directory, binaries, lockFile);
+        return start(directory, binaries, port, lockFile);
       } catch (IOException | RuntimeException e) {
         lockFile.close();
         throw e;
@@ -135,7 +147,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
   }
 
   private static EmbeddedPostgres start(
-      Path directory, @Nullable Path givenBinaries, FileChannel lockFile)
+      Path directory, @Nullable Path givenBinaries, int port, FileChannel lockFile)
       throws IOException, InterruptedException {
     Path binaries =
         givenBinaries != null && PostgresBinaries.isUsable(givenBinaries)
@@ -149,10 +161,11 @@ public final class EmbeddedPostgres implements AutoCloseable {
     requireSameMajorVersion(layout);
     String password = Files.readString(layout.passwordFile()).strip();
     Optional<Running> orphan = running(layout, password);
-    Running running = orphan.isPresent() ? orphan.get() : startServer(layout, asUser, password);
+    Running running =
+        orphan.isPresent() ? orphan.get() : startServer(layout, asUser, password, port);
     DatabaseUrl url = DatabaseUrl.of("127.0.0.1", running.port(), DATABASE, SUPERUSER, password);
     createDatabase(url);
-    return new EmbeddedPostgres(lockFile, url, running.server(), orphan.isPresent());
+    return new EmbeddedPostgres(lockFile, url, running, orphan.isPresent());
   }
 
   /**
@@ -280,12 +293,13 @@ public final class EmbeddedPostgres implements AutoCloseable {
     }
   }
 
-  private static Running startServer(Layout layout, List<String> asUser, String password)
+  private static Running startServer(
+      Layout layout, List<String> asUser, String password, int wantedPort)
       throws IOException, InterruptedException {
     Instant staleLockEnd = Instant.now().plus(STALE_LOCK_LIMIT);
     while (true) {
       long logSize = Files.exists(layout.log()) ? Files.size(layout.log()) : 0;
-      int port = freePort();
+      int port = wantedPort == 0 ? freePort() : wantedPort;
       Process process = launch(layout, asUser, port);
       Instant end = Instant.now().plus(START_LIMIT);
       while (process.isAlive() && Instant.now().isBefore(end)) {
@@ -383,6 +397,11 @@ public final class EmbeddedPostgres implements AutoCloseable {
   /** The superuser's access to the ledger's database. */
   public DatabaseUrl url() {
     return url;
+  }
+
+  /** The port it listens on. */
+  public int port() {
+    return port;
   }
 
   /** The process id of the server. */
