@@ -7,6 +7,8 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.EmbeddedPostgres;
 import io.tokenledger.postgres.PostgresBinaries;
 import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,7 +20,9 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -87,6 +91,15 @@ class ExternalDatabaseIT {
     return postgres.url().on("tokens").as("owner", "p@ss");
   }
 
+  private String logs() {
+    try {
+      return Files.readString(directory.resolve("one.err"))
+          + Files.readString(directory.resolve("two.err"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   private Process launch(String node) throws Exception {
     ProcessBuilder builder =
         new ProcessBuilder(
@@ -131,6 +144,7 @@ class ExternalDatabaseIT {
     assertEquals(200, nodes.get(1).get("/health", operator).statusCode());
 
     Map<Integer, AtomicInteger> statuses = new ConcurrentHashMap<>();
+    Queue<String> wrong = new ConcurrentLinkedQueue<>();
     ExecutorService clients = Executors.newFixedThreadPool(2 * CLIENTS_A_NODE);
     for (int i = 0; i < NAMES; i++) {
       String body =
@@ -145,14 +159,19 @@ class ExternalDatabaseIT {
               HttpResponse<String> answer =
                   node.post("/api/v3/enterprise/configure/token", operator, body);
               boolean right = answer.statusCode() == 201 || answer.body().equals(conflict);
-              statuses
-                  .computeIfAbsent(right ? answer.statusCode() : -1, key -> new AtomicInteger())
-                  .incrementAndGet();
+              if (right) {
+                statuses
+                    .computeIfAbsent(answer.statusCode(), key -> new AtomicInteger())
+                    .incrementAndGet();
+              } else {
+                wrong.add(answer.statusCode() + " " + answer.body());
+              }
             });
       }
     }
     clients.shutdown();
     assertTrue(clients.awaitTermination(120, TimeUnit.SECONDS));
+    assertEquals(List.of(), List.copyOf(wrong), this::logs);
     assertEquals(
         Map.of(201, NAMES, 409, NAMES),
         Map.of(201, statuses.get(201).get(), 409, statuses.get(409).get()),
