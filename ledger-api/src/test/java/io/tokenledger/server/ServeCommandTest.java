@@ -1,0 +1,131 @@
+package io.tokenledger.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
+
+class ServeCommandTest {
+
+  private static ServeOptions options(Map<String, String> environment, String... arguments) {
+    ServeCommand command = new ServeCommand(environment);
+    new CommandLine(command).parseArgs(arguments);
+    return command.options();
+  }
+
+  @Test
+  void theDefaultsAreTheSafeOnes() {
+    ServeOptions options = options(Map.of());
+    assertEquals(new BindAddress("127.0.0.1", 8181), options.httpBind());
+    assertEquals(Path.of(".ledger/data"), options.dataDir());
+    assertEquals(Path.of(".ledger/data/ledger.key"), options.ledgerKeyFile());
+    assertEquals(Path.of(".ledger/data/subject-keys"), options.subjectKeyStore());
+    assertEquals("token-ledger", options.logOrigin());
+    assertNull(options.databaseUrl());
+    assertNull(options.recoveryBind());
+    assertNull(options.tlsCert());
+    assertTrue(options.disableAuthz().isEmpty());
+    assertTrue(options.trustedProxies().isEmpty());
+    assertFalse(options.withoutAuth());
+    assertFalse(options.allowRemoteBootstrap());
+  }
+
+  @Test
+  void theFlagsKeepTheirNames() {
+    Set<String> names = new TreeSet<>();
+    new CommandLine(new ServeCommand(Map.of()))
+        .getCommandSpec()
+        .options()
+        .forEach(option -> names.add(option.longestName()));
+    assertEquals(
+        new TreeSet<>(
+            Set.of(
+                "--admin-token-file",
+                "--admin-token-recovery-http-bind",
+                "--allow-remote-bootstrap",
+                "--data-dir",
+                "--database-url",
+                "--disable-authz",
+                "--exit-when-ready",
+                "--help",
+                "--http-bind",
+                "--ledger-key-file",
+                "--log-origin",
+                "--node-id",
+                "--permission-tokens-file",
+                "--subject-key-store",
+                "--tls-cert",
+                "--tls-key",
+                "--trusted-proxies",
+                "--version",
+                "--without-auth")),
+        names);
+  }
+
+  @Test
+  void aFlagWinsOverOurVariableAndThatOverInfluxDbs() {
+    Map<String, String> both =
+        Map.of("LEDGER_HTTP_BIND", "127.0.0.1:2", "INFLUXDB3_HTTP_BIND_ADDR", "127.0.0.1:3");
+    assertEquals(1, options(both, "--http-bind", "127.0.0.1:1").httpBind().port());
+    assertEquals(2, options(both).httpBind().port());
+    assertEquals(3, options(Map.of("INFLUXDB3_HTTP_BIND_ADDR", "127.0.0.1:3")).httpBind().port());
+  }
+
+  @Test
+  void whatWeakensSecurityIsReadOnlyFromOurOwnVariables() {
+    ServeOptions options =
+        options(
+            Map.of(
+                "INFLUXDB3_WITHOUT_AUTH", "true",
+                "INFLUXDB3_START_WITHOUT_AUTH", "true",
+                "INFLUXDB3_DISABLE_AUTHZ", "health"));
+    assertFalse(options.withoutAuth());
+    assertTrue(options.disableAuthz().isEmpty());
+    assertTrue(options(Map.of("LEDGER_WITHOUT_AUTH", "true")).withoutAuth());
+  }
+
+  @Test
+  void theRecoveryPortHasADefaultWhenItIsAskedForBare() {
+    assertEquals(
+        new BindAddress("127.0.0.1", 8182),
+        options(Map.of(), "--admin-token-recovery-http-bind").recoveryBind());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--http-bind | 8181 | --http-bind must be HOST:PORT",
+        "--http-bind | h:65536 | --http-bind must be HOST:PORT",
+        "--disable-authz | health,disk | invalid value passed in for --disable-authz",
+        "--disable-authz | ping,ping,ping,ping,ping,ping,ping | --disable-authz cannot take more",
+        "--trusted-proxies | 10.0.0.0/33 | --trusted-proxies must list networks",
+        "--trusted-proxies | proxy.example | --trusted-proxies must list networks",
+        "--tls-cert | cert.pem | --tls-cert and --tls-key go together",
+        "--database-url | mysql://h/d | --database-url: the database URL must start with"
+      })
+  void aBadValueStopsTheStartNamingTheFlag(String flag, String value, String message) {
+    IllegalArgumentException refused =
+        assertThrows(IllegalArgumentException.class, () -> options(Map.of(), flag, value));
+    assertTrue(String.valueOf(refused.getMessage()).startsWith(message), refused.getMessage());
+  }
+
+  @Test
+  void networksHoldTheirAddresses() {
+    Network network = Network.parse("--trusted-proxies", "10.1.0.0/15");
+    assertTrue(network.contains("10.0.255.255") || network.contains("10.1.255.255"));
+    assertFalse(network.contains("10.2.0.0"));
+    assertFalse(network.contains("::1"));
+    assertTrue(Network.parse("--trusted-proxies", "::1").contains("::1"));
+  }
+}
