@@ -220,6 +220,22 @@ class ProcessIT {
   }
 
   @Test
+  void itsOwnPostgresIsStartedAgainWhenItIsKilled() throws Exception {
+    Node node = serve();
+    String operator = HttpProbe.json(node.http().bootstrap()).path("token").asString();
+    kill9(Long.parseLong(Files.readAllLines(data().resolve("postgres/postmaster.pid")).get(0)));
+    Instant end = Instant.now().plusSeconds(60);
+    int status = 0;
+    while (status != 201 && Instant.now().isBefore(end)) {
+      HttpResponse<String> answer =
+          node.http().post(TokenRoutes.NAMED_ADMIN, operator, "{\"token_name\":\"after\"}");
+      status = answer.statusCode();
+      assertTrue(List.of(201, 503).contains(status), answer.body());
+    }
+    assertEquals(201, status);
+  }
+
+  @Test
   void theCommandLineTellsItsStoryWithExitCodes() throws Exception {
     Node node = serve();
     Map<String, String> host = Map.of("LEDGER_HOST_URL", node.url());

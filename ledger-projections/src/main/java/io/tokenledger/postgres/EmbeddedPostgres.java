@@ -1,6 +1,7 @@
 package io.tokenledger.postgres;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.channels.FileChannel;
@@ -50,9 +51,12 @@ public final class EmbeddedPostgres implements AutoCloseable {
 
   private final FileChannel lockFile;
   private final DatabaseUrl url;
-  private final ProcessHandle server;
   private final boolean adopted;
+  private final Layout layout;
+  private final List<String> asUser;
   private final int port;
+  private volatile ProcessHandle server;
+  private boolean closing;
 
   private record Layout(Path dataDir, Path binaries) {
     Path cluster() {
@@ -76,9 +80,16 @@ public final class EmbeddedPostgres implements AutoCloseable {
   private record Running(ProcessHandle server, int port) {}
 
   private EmbeddedPostgres(
-      FileChannel lockFile, DatabaseUrl url, Running running, boolean adopted) {
+      FileChannel lockFile,
+      DatabaseUrl url,
+      Layout layout,
+      List<String> asUser,
+      Running running,
+      boolean adopted) {
     this.lockFile = lockFile;
     this.url = url;
+    this.layout = layout;
+    this.asUser = asUser;
     this.server = running.server();
     this.port = running.port();
     this.adopted = adopted;
@@ -165,7 +176,10 @@ public final class EmbeddedPostgres implements AutoCloseable {
         orphan.isPresent() ? orphan.get() : startServer(layout, asUser, password, port);
     DatabaseUrl url = DatabaseUrl.of("127.0.0.1", running.port(), DATABASE, SUPERUSER, password);
     createDatabase(url);
-    return new EmbeddedPostgres(lockFile, url, running, orphan.isPresent());
+    EmbeddedPostgres embedded =
+        new EmbeddedPostgres(lockFile, url, layout, asUser, running, orphan.isPresent());
+    embedded.watch();
+    return embedded;
   }
 
   /**
@@ -308,7 +322,9 @@ public final class EmbeddedPostgres implements AutoCloseable {
         }
         process.waitFor(30, TimeUnit.MILLISECONDS);
       }
-      boolean lockIsStale = logSince(layout.log(), logSize).contains("postmaster.pid\" already");
+      String said = logSince(layout.log(), logSize);
+      boolean lockIsStale =
+          said.contains("postmaster.pid\" already") || said.contains("is still in use");
       if (process.isAlive()) {
         process.destroy();
         throw new IllegalStateException(
@@ -394,6 +410,34 @@ public final class EmbeddedPostgres implements AutoCloseable {
     return lines.isEmpty() ? "it said nothing, see " + log : lines.get(lines.size() - 1);
   }
 
+  /** Starts the server again, on its port, when it ends without having been told to. */
+  private void watch() {
+    server
+        .onExit()
+        .thenRunAsync(this::startAgain)
+        .exceptionally(
+            failure -> {
+              LOG.error("PostgreSQL cannot be started again: restart this node", failure);
+              return null;
+            });
+  }
+
+  /** Excludes {@link #close}, which would else leave behind what is being started here. */
+  private synchronized void startAgain() {
+    if (closing) {
+      return;
+    }
+    LOG.error("PostgreSQL ended by itself: it is started again, see {}", layout.log());
+    try {
+      server = startServer(layout, asUser, url.password(), port).server();
+      watch();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
   /** The superuser's access to the ledger's database. */
   public DatabaseUrl url() {
     return url;
@@ -416,7 +460,8 @@ public final class EmbeddedPostgres implements AutoCloseable {
 
   /** Ends all sessions, writes a checkpoint and stops; kills after 30 s, which loses nothing. */
   @Override
-  public void close() {
+  public synchronized void close() {
+    closing = true;
     try {
       signal("INT");
       try {

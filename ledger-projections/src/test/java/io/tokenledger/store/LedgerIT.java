@@ -26,7 +26,10 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -38,6 +41,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 class LedgerIT {
 
@@ -230,6 +235,66 @@ class LedgerIT {
     assertEquals(
         FoundToken.State.REVOKED,
         ledger.lookup().find(hashes.get(3)).orElseThrow().state(System.currentTimeMillis()));
+  }
+
+  @Test
+  void theLookupIsWhatANaiveFoldOfTheEventsGives() throws Exception {
+    Random random = new Random(5);
+    TestLedger.createOperator(ledger, TestLedger.newHash()).join();
+    for (int i = 0; i < 150; i++) {
+      String name = "n" + random.nextInt(8);
+      CompletableFuture<?> answer =
+          switch (random.nextInt(4)) {
+            case 0 -> TestLedger.revoke(ledger, name);
+            case 1 ->
+                TestLedger.execute(
+                    ledger,
+                    new RegenerateOperatorToken(
+                        TestLedger.newHash(), TestLedger.now(), Actor.SYSTEM));
+            default -> TestLedger.create(ledger, name, TestLedger.newHash(), "db:a:read");
+          };
+      answer.handle((done, refused) -> refused).get(20, TimeUnit.SECONDS);
+    }
+    Map<String, String> folded = new TreeMap<>();
+    Map<String, String> live = new TreeMap<>();
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement()) {
+      try (var row =
+          statement.executeQuery(
+              "SELECT event_type, payload FROM ledger.event WHERE aggregate_type = 'Token'"
+                  + " ORDER BY aggregate_id, sequence_number")) {
+        while (row.next()) {
+          JsonNode payload = JsonMapper.shared().readTree(row.getString(2));
+          fold(folded, row.getString(1), payload);
+        }
+      }
+      try (var row =
+          statement.executeQuery(
+              "SELECT encode(secret_hash, 'hex'), token_id, token_name,"
+                  + " revoked_at_ms IS NOT NULL, superseded_at_ms IS NOT NULL"
+                  + " FROM views.token_lookup")) {
+        while (row.next()) {
+          live.put(
+              row.getString(1),
+              row.getLong(2)
+                  + " "
+                  + row.getString(3)
+                  + (row.getBoolean(4) || row.getBoolean(5) ? " ended" : " live"));
+        }
+      }
+    }
+    assertEquals(folded, live);
+  }
+
+  /** One line a secret: id, name, and whether it may still be used. */
+  private static void fold(Map<String, String> tokens, String type, JsonNode payload) {
+    String whose = payload.path("id").asLong() + " " + payload.path("name").asString();
+    if (type.equals("TokenRevoked") || type.equals("OperatorTokenRegenerated")) {
+      tokens.replaceAll((hash, token) -> token.equals(whose + " live") ? whose + " ended" : token);
+    }
+    if (!type.equals("TokenRevoked")) {
+      tokens.put(payload.path("hash").asString(), whose + " live");
+    }
   }
 
   @Test
