@@ -57,7 +57,7 @@ public final class Ledger implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Ledger.class);
 
-  private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(3);
+  private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(5);
   private static final Duration SEQUENCER_INTERVAL = Duration.ofMillis(200);
   private static final Duration FLOOR_PATIENCE = Duration.ofSeconds(60);
   private static final Duration RECONCILE_INTERVAL = Duration.ofSeconds(60);
@@ -173,7 +173,8 @@ public final class Ledger implements AutoCloseable {
     config.setAutoCommit(autoCommit);
     config.setReadOnly(autoCommit);
     config.setMaximumPoolSize(size);
-    config.setMinimumIdle(2);
+    // All from the start: a pool that grows under the first load makes that load wait.
+    config.setMinimumIdle(size);
     config.setConnectionTimeout(CONNECTION_LIMIT.toMillis());
     // A server that is away at the start is an error there; later the pool waits for it.
     config.setInitializationFailTimeout(CONNECTION_LIMIT.toMillis());
