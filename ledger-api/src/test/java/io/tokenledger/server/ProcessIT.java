@@ -9,9 +9,11 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyStore;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
@@ -366,6 +368,60 @@ class ProcessIT {
       }
     }
     assertTrue(closed, "the recovery port closes after its use");
+  }
+
+  @Test
+  void withACertificateItSpeaksTlsToWhoTrustsIt() throws Exception {
+    Path store = directory.resolve("store.p12");
+    Process keytool =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                "-genkeypair",
+                "-alias",
+                "a",
+                "-keyalg",
+                "EC",
+                "-dname",
+                "CN=localhost",
+                "-ext",
+                "san=ip:127.0.0.1",
+                "-storetype",
+                "PKCS12",
+                "-keystore",
+                store.toString(),
+                "-storepass",
+                "changeit")
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    assertEquals(0, keytool.waitFor());
+    KeyStore keys = KeyStore.getInstance(store.toFile(), "changeit".toCharArray());
+    Path certificate = directory.resolve("cert.pem");
+    Path key = directory.resolve("key.pem");
+    Files.writeString(certificate, pem("CERTIFICATE", keys.getCertificate("a").getEncoded()));
+    Files.writeString(
+        key, pem("PRIVATE KEY", keys.getKey("a", "changeit".toCharArray()).getEncoded()));
+
+    Node node = serve("--tls-cert", certificate.toString(), "--tls-key", key.toString());
+    assertTrue(node.url().startsWith("https://127.0.0.1:"), node.url());
+    Map<String, String> host = Map.of("LEDGER_HOST_URL", node.url());
+    Said stranger = run(host, "create", "token", "--admin");
+    assertEquals(1, stranger.exitCode());
+    Said trusting = run(host, "create", "token", "--admin", "--tls-ca", certificate.toString());
+    assertEquals(0, trusting.exitCode(), trusting.err());
+    // The operator exists now: the answer shows that the connection was made.
+    Said careless = run(host, "create", "token", "--admin", "--tls-no-verify");
+    assertTrue(careless.err().contains("409"), careless.err());
+  }
+
+  private static String pem(String type, byte[] der) {
+    return "-----BEGIN "
+        + type
+        + "-----\n"
+        + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der)
+        + "\n-----END "
+        + type
+        + "-----\n";
   }
 
   @Test

@@ -356,6 +356,20 @@ class ServerIT {
             .statusCode());
   }
 
+  @Test
+  void aCheckThatIsAllowedIsNoEvent() {
+    String reader = http.create(operator, newName(), "db", "metrics", "read");
+    long before = treeSize();
+    JsonNode self =
+        HttpProbe.json(
+            http.post(
+                "/api/v1/check",
+                reader,
+                "{\"resource_type\":\"db\",\"resource_name\":\"metrics\",\"action\":\"read\"}"));
+    assertTrue(self.path("allowed").asBoolean(), "a token may ask about itself");
+    assertEquals(before, treeSize());
+  }
+
   /** The mutating routes; a new one that is not here fails the comparison with the document. */
   @Test
   void everyMutatingRouteLeavesAnEventWhenItWorksAndWhenItIsRefused() {

@@ -3,16 +3,12 @@ package io.tokenledger.sealing;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.util.Base64;
 import java.util.HexFormat;
-import java.util.Set;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
@@ -65,16 +61,8 @@ public final class LedgerKey {
     if (directory != null) {
       Files.createDirectories(directory);
     }
-    try (var channel =
-        Files.newByteChannel(
-            absolute,
-            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-      String line = Base64.getEncoder().encodeToString(bytes) + "\n";
-      channel.write(ByteBuffer.wrap(line.getBytes(StandardCharsets.US_ASCII)));
-    } catch (FileAlreadyExistsException e) {
-      // Another node on this machine was faster: its key is read next.
-    }
+    // When another node was faster, its key is read next.
+    KeyFiles.create(absolute, Base64.getEncoder().encodeToString(bytes) + "\n");
   }
 
   /**

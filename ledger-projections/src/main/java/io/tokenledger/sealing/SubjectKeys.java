@@ -2,13 +2,10 @@ package io.tokenledger.sealing;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
@@ -18,7 +15,6 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.Stream;
 import javax.crypto.spec.SecretKeySpec;
 
@@ -125,16 +121,9 @@ public final class SubjectKeys {
     byte[] secret = new byte[KEY_BYTES];
     random.nextBytes(secret);
     String id = digest + HexFormat.of().formatHex(tail);
-    try (FileChannel channel =
-        FileChannel.open(
-            file(id),
-            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-      channel.write(
-          ByteBuffer.wrap(
-              (HexFormat.of().formatHex(secret) + "\n").getBytes(StandardCharsets.US_ASCII)));
+    try {
       // Durable before the first event that only this key opens.
-      channel.force(true);
+      KeyFiles.create(file(id), HexFormat.of().formatHex(secret) + "\n");
     } catch (IOException e) {
       throw new UncheckedIOException("subject key cannot be written", e);
     }
