@@ -1,6 +1,7 @@
 package io.tokenledger;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -43,6 +44,11 @@ class ProjectionsArchitectureTest {
             "org.tukaani.xz..",
             "io.tokenledger..")
         .check(CLASSES);
+  }
+
+  @Test
+  void arrowsBetweenPackagesPointOneWay() {
+    slices().matching("io.tokenledger.(*)..").should().beFreeOfCycles().check(CLASSES);
   }
 
   @Test

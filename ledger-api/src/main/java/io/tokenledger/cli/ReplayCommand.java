@@ -1,13 +1,13 @@
 package io.tokenledger.cli;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.ledger.Ledger;
 import io.tokenledger.postgres.DataDirectoryInUse;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.EmbeddedPostgres;
 import io.tokenledger.replay.Replay;
 import io.tokenledger.replay.ReplayReport;
 import io.tokenledger.replay.ReplayReport.Difference;
-import io.tokenledger.store.Ledger;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.store.UnreadableEvent;
 import java.nio.file.Files;

@@ -1,8 +1,8 @@
 package io.tokenledger.server;
 
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.ledger.Ledger;
 import io.tokenledger.permission.InvalidPermission;
-import io.tokenledger.store.Ledger;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Refusal;

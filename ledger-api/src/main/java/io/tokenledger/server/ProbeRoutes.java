@@ -2,9 +2,9 @@ package io.tokenledger.server;
 
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.ledger.Ledger;
 import io.tokenledger.permission.Action;
 import io.tokenledger.permission.ResourceType;
-import io.tokenledger.store.Ledger;
 import io.tokenledger.token.Actor;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;

@@ -1,11 +1,11 @@
 package io.tokenledger.server;
 
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.ledger.Ledger;
+import io.tokenledger.ledger.Proposal;
 import io.tokenledger.permission.Permission;
 import io.tokenledger.permission.Permissions;
-import io.tokenledger.store.Ledger;
 import io.tokenledger.store.LedgerUnavailable;
-import io.tokenledger.store.Proposal;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.Refusal;

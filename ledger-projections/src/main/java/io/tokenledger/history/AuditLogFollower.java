@@ -1,5 +1,6 @@
 package io.tokenledger.history;
 
+import io.tokenledger.sequence.WakeUp;
 import io.tokenledger.store.Locks;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -70,9 +71,8 @@ public final class AuditLogFollower implements AutoCloseable {
       """;
 
   private final DataSource writers;
-  private final Object wakeUp = new Object();
+  private final WakeUp wakeUp = new WakeUp();
   private final Thread thread;
-  private boolean woken;
   private volatile boolean closing;
 
   /**
@@ -91,10 +91,7 @@ public final class AuditLogFollower implements AutoCloseable {
 
   /** Says that there are new leaves; never waits. */
   public void wake() {
-    synchronized (wakeUp) {
-      woken = true;
-      wakeUp.notifyAll();
-    }
+    wakeUp.call();
   }
 
   private void work() {
@@ -111,15 +108,8 @@ public final class AuditLogFollower implements AutoCloseable {
   }
 
   private void pause() {
-    synchronized (wakeUp) {
-      try {
-        if (!woken && !closing) {
-          wakeUp.wait(INTERVAL.toMillis());
-        }
-      } catch (InterruptedException e) {
-        closing = true;
-      }
-      woken = false;
+    if (!closing && !wakeUp.sleep(Duration.ZERO, INTERVAL)) {
+      closing = true;
     }
   }
 

@@ -36,7 +36,7 @@ public final class Sequencer implements AutoCloseable {
 
   private static final int MAX_BATCH = 5_000;
   private static final Duration RETRY = Duration.ofSeconds(1);
-  private static final long REST_MILLIS = 40;
+  private static final Duration REST = Duration.ofMillis(40);
 
   private static final String TRY_LEAD =
       """
@@ -98,9 +98,8 @@ public final class Sequencer implements AutoCloseable {
   private final Runnable sequenced;
   private final Counter leaves;
   private final Counter lateFinds;
-  private final Object wakeUp = new Object();
+  private final WakeUp wakeUp = new WakeUp();
   private final Thread thread;
-  private boolean woken;
   private volatile boolean closing;
   private volatile boolean leading;
 
@@ -145,10 +144,7 @@ public final class Sequencer implements AutoCloseable {
 
   /** Says that there is something to do; never waits. */
   public void wake() {
-    synchronized (wakeUp) {
-      woken = true;
-      wakeUp.notifyAll();
-    }
+    wakeUp.call();
   }
 
   /** Whether this node sequences at present. */
@@ -176,25 +172,9 @@ public final class Sequencer implements AutoCloseable {
   }
 
   private void pause(Duration limit) {
-    synchronized (wakeUp) {
-      try {
-        // Under load every commit calls: one batch for many of them costs the others least.
-        for (long rest = System.nanoTime() + REST_MILLIS * 1_000_000; !closing; ) {
-          long left = (rest - System.nanoTime()) / 1_000_000;
-          if (left <= 0) {
-            break;
-          }
-          wakeUp.wait(left);
-        }
-        long end = System.nanoTime() + limit.toNanos();
-        for (long left = limit.toMillis(); !woken && left > 0 && !closing; ) {
-          wakeUp.wait(left);
-          left = (end - System.nanoTime()) / 1_000_000;
-        }
-      } catch (InterruptedException e) {
-        closing = true;
-      }
-      woken = false;
+    // Under load every commit calls: one batch for many of them costs the others least.
+    if (!closing && !wakeUp.sleep(REST, limit)) {
+      closing = true;
     }
   }
 

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 public final class EventTable {
 
   /** Name of the constraint that two commands for one stream violate when they race. */
-  static final String STREAM_CONSTRAINT = "event_stream_sequence_key";
+  public static final String STREAM_CONSTRAINT = "event_stream_sequence_key";
 
   private static final int SALT_BYTES = 32;
 
@@ -87,14 +87,14 @@ public final class EventTable {
       String metadata) {}
 
   /** How many rows of a token there are: events of its stream, rows of the lookup. */
-  record Remains(long events, long lookupRows) {}
+  public record Remains(long events, long lookupRows) {}
 
   public EventTable(LedgerKey ledgerKey) {
     this.ledgerKey = ledgerKey;
   }
 
   /** Waits while a swap of projections is under way, and lets none begin before the commit. */
-  void lockAppends(Connection connection) throws SQLException {
+  public void lockAppends(Connection connection) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(APPEND_LOCK)) {
       statement.setLong(1, Locks.APPEND);
       statement.execute();
@@ -102,7 +102,7 @@ public final class EventTable {
   }
 
   /** Draws that many ids, ascending, never given before. */
-  List<Long> nextTokenIds(Connection connection, int count) throws SQLException {
+  public List<Long> nextTokenIds(Connection connection, int count) throws SQLException {
     List<Long> ids = new ArrayList<>(count);
     if (count > 0) {
       try (PreparedStatement statement = connection.prepareStatement(NEXT_TOKEN_IDS)) {
@@ -184,7 +184,7 @@ public final class EventTable {
   }
 
   /** The whole of these streams; a stream without events has no entry. */
-  Map<String, List<Row>> readStreams(Connection connection, List<String> aggregateIds)
+  public Map<String, List<Row>> readStreams(Connection connection, List<String> aggregateIds)
       throws SQLException {
     Map<String, List<Row>> streams = new HashMap<>();
     try (PreparedStatement statement = connection.prepareStatement(READ_STREAMS)) {
@@ -209,7 +209,8 @@ public final class EventTable {
     return streams;
   }
 
-  Remains remains(Connection connection, TokenName name) throws SQLException {
+  /** How many rows there are of a token of that name. */
+  public Remains remains(Connection connection, TokenName name) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(REMAINS)) {
       statement.setString(1, Token.aggregateId(name));
       statement.setString(2, name.value());
@@ -221,7 +222,7 @@ public final class EventTable {
   }
 
   /** The name of the constraint that made the statement fail, or null. */
-  static @Nullable String violatedConstraint(Throwable failure) {
+  public static @Nullable String violatedConstraint(Throwable failure) {
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
       if (cause instanceof org.postgresql.util.PSQLException sql
           && "23505".equals(sql.getSQLState())

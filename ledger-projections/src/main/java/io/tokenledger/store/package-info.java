@@ -1,7 +1,4 @@
-/**
- * Everything that touches the event table: the one door to the ledger, {@link
- * io.tokenledger.store.Ledger}, with Axon's event storage on PostgreSQL behind it.
- */
+/** The event table: its rows, their stored form, and the locks around it. */
 @NullMarked
 package io.tokenledger.store;
 

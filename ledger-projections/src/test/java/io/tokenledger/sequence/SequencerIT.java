@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.postgres.TestPostgres;
-import io.tokenledger.store.TestLedger;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;

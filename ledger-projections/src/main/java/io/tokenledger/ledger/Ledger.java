@@ -1,4 +1,4 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
@@ -17,6 +17,8 @@ import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.sequence.Sequencer;
+import io.tokenledger.store.EventTable;
+import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.Refusal;

@@ -1,7 +1,9 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
+import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.Locks;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;

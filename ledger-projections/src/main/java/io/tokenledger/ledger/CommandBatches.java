@@ -1,10 +1,12 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.lookup.LookupTable;
+import io.tokenledger.store.EventTable;
+import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Refusal;
 import io.tokenledger.token.Token;
 import io.tokenledger.token.TokenCommand;

@@ -1,4 +1,4 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tokenledger.audit.RequestContext;

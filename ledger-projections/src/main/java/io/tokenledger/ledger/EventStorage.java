@@ -1,4 +1,4 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.Outcome;
@@ -7,6 +7,8 @@ import io.tokenledger.lookup.LookupTable;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.Envelopes.Change;
 import io.tokenledger.sealing.Envelopes.What;
+import io.tokenledger.store.EventJson;
+import io.tokenledger.store.EventTable;
 import io.tokenledger.token.TokenEvent;
 import io.tokenledger.token.TokenEvent.NamedAdminCreated;
 import io.tokenledger.token.TokenEvent.OperatorTokenRegenerated;

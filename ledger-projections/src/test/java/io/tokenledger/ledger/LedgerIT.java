@@ -1,4 +1,4 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;

@@ -1,5 +1,6 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
+import io.tokenledger.store.LedgerUnavailable;
 import java.sql.Connection;
 import java.sql.SQLException;
 import javax.sql.DataSource;

@@ -1,4 +1,4 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import io.tokenledger.postgres.DatabaseUrl;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import io.tokenledger.token.TokenCommand;
 import io.tokenledger.token.TokenId;

@@ -1,6 +1,7 @@
-package io.tokenledger.store;
+package io.tokenledger.ledger;
 
 import io.tokenledger.audit.EventType;
+import io.tokenledger.store.EventJson;
 import org.axonframework.messaging.MetaData;
 import org.axonframework.serialization.ChainingConverter;
 import org.axonframework.serialization.Converter;
