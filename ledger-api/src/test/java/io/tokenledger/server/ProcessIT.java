@@ -425,6 +425,30 @@ class ProcessIT {
   }
 
   @Test
+  void aForwardedAddressIsBelievedFromATrustedProxyOnly() throws Exception {
+    Node node = serve("--trusted-proxies", "127.0.0.0/8, 10.0.0.0/8");
+    String operator = HttpProbe.json(node.http().bootstrap()).path("token").asString();
+    String forged = "192.0.2.1, 198.51.100.9, 10.1.2.3";
+    HttpResponse<String> made =
+        node.http()
+            .send(
+                node.http()
+                    .request(TokenRoutes.NAMED_ADMIN)
+                    .header("Authorization", "Bearer " + operator)
+                    .header("Content-Type", "application/json")
+                    .header("X-Forwarded-For", forged)
+                    .POST(
+                        java.net.http.HttpRequest.BodyPublishers.ofString(
+                            "{\"token_name\":\"forwarded\"}")));
+    assertEquals(201, made.statusCode());
+    String trail = node.http().get("/api/v1/audit/events?token=forwarded", operator).body();
+    assertTrue(
+        trail.contains("\"forwarded_for\":\"198.51.100.9\",\"forwarded_trusted\":true"), trail);
+    assertFalse(
+        Files.readString(directory.resolve("log")).contains("apiv3_"), "no secret in a log");
+  }
+
+  @Test
   void withoutAuthNoTokenCanBeMade() throws Exception {
     Node node = serve("--without-auth");
     HttpResponse<String> refused = node.http().bootstrap();

@@ -26,6 +26,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -47,6 +48,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
   private static final String DATABASE = "ledger";
   private static final Duration START_LIMIT = Duration.ofSeconds(60);
   private static final Duration STALE_LOCK_LIMIT = Duration.ofSeconds(15);
+  private static final Duration RESTART_PAUSE = Duration.ofSeconds(3);
   private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
   private final FileChannel lockFile;
@@ -412,12 +414,19 @@ public final class EmbeddedPostgres implements AutoCloseable {
 
   /** Starts the server again, on its port, when it ends without having been told to. */
   private void watch() {
-    server
-        .onExit()
-        .thenRunAsync(this::startAgain)
+    startAgainAfter(server.onExit());
+  }
+
+  private void startAgainAfter(CompletableFuture<?> end) {
+    end.thenRunAsync(this::startAgain)
         .exceptionally(
             failure -> {
-              LOG.error("PostgreSQL cannot be started again: restart this node", failure);
+              LOG.error("PostgreSQL cannot be started again yet: {}", failure.getMessage());
+              startAgainAfter(
+                  CompletableFuture.runAsync(
+                      () -> {},
+                      CompletableFuture.delayedExecutor(
+                          RESTART_PAUSE.toSeconds(), TimeUnit.SECONDS)));
               return null;
             });
   }

@@ -14,6 +14,7 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.replay.ReplayReport;
+import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Refusal;
 import io.tokenledger.token.SecretHash;
@@ -23,6 +24,7 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -35,8 +37,10 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -330,6 +334,87 @@ class LedgerIT {
       assertEquals(names, conflicts.get());
       assertEquals(0, ledger.replay().verify((done, total) -> {}).differenceCount());
     }
+  }
+
+  @Test
+  void whoGetsNoConnectionInTimeHearsThatTheLedgerIsUnavailableAndNotNo() throws Exception {
+    SecretHash hash = TestLedger.newHash();
+    TestLedger.create(ledger, "ingest", hash, "db:a:read").join();
+    ExecutorService askers = Executors.newFixedThreadPool(12);
+    try (Connection hog = TestPostgres.connect(database);
+        Statement statement = hog.createStatement()) {
+      hog.setAutoCommit(false);
+      statement.execute("LOCK TABLE views.token_lookup IN ACCESS EXCLUSIVE MODE");
+      List<Future<?>> asked = new ArrayList<>();
+      for (int i = 0; i < 12; i++) {
+        asked.add(askers.submit(() -> ledger.lookup().find(hash)));
+      }
+      for (Future<?> answer : asked) {
+        ExecutionException failed =
+            assertThrows(ExecutionException.class, () -> answer.get(30, TimeUnit.SECONDS));
+        assertInstanceOf(LedgerUnavailable.class, failed.getCause());
+      }
+      hog.rollback();
+    }
+    askers.shutdown();
+    assertTrue(ledger.lookup().find(hash).isPresent());
+  }
+
+  @Test
+  void decisionsThatWereNoAreCountedAndBecomeOneEvent() {
+    for (int i = 0; i < 5; i++) {
+      ledger
+          .requests()
+          .decisionDenied(TestLedger.context(TestLedger.ADMIN), "not_granted", "token:7");
+    }
+    assertEquals(List.of(), ledger.audit().search(ALL).entries(), "nothing before the window ends");
+    ledger.close();
+    ledger = TestLedger.open(database, keys);
+    List<AuditEntry> entries = ledger.audit().search(ALL).entries();
+    assertEquals(1, entries.size());
+    assertEquals("DecisionsDenied", entries.get(0).eventType());
+    assertEquals(5, entries.get(0).count());
+    assertEquals("denied", entries.get(0).outcome());
+  }
+
+  @Test
+  void everyFilterOfTheAuditRestricts() {
+    TestLedger.create(ledger, "one", TestLedger.newHash(), "db:a:read").join();
+    TestLedger.create(ledger, "two", TestLedger.newHash(), "db:a:read").join();
+    TestLedger.revoke(ledger, "one").join();
+    refusal(TestLedger.revoke(ledger, "one"));
+    TestLedger.createOperator(ledger, TestLedger.newHash()).join();
+    assertEquals(5, count(null, null, null, null, null, null));
+    assertEquals(4, count("alice", null, null, null, null, null));
+    assertEquals(1, count("anonymous", null, null, null, null, null));
+    assertEquals(2, count(null, "token.revoke", null, null, null, null));
+    assertEquals(3, count(null, null, "one", null, null, null));
+    assertEquals(1, count(null, null, null, "failed", null, null));
+    assertEquals(1, count("alice", "token.revoke", "one", "success", null, null));
+    Instant soon = Instant.now().plusSeconds(60);
+    assertEquals(0, count(null, null, null, null, soon, null));
+    assertEquals(5, count(null, null, null, null, null, soon));
+    assertEquals(0, count(null, null, null, null, null, soon.minusSeconds(3_600)));
+    AuditEntry middle = ledger.audit().search(ALL).entries().get(2);
+    AuditPage older =
+        ledger
+            .audit()
+            .search(new AuditQuery(null, null, null, null, null, null, middle.leafIndex(), 1_000));
+    assertEquals(2, older.entries().size());
+  }
+
+  private int count(
+      @Nullable String actor,
+      @Nullable String action,
+      @Nullable String token,
+      @Nullable String outcome,
+      @Nullable Instant since,
+      @Nullable Instant until) {
+    return ledger
+        .audit()
+        .search(new AuditQuery(actor, action, token, outcome, since, until, null, 1_000))
+        .entries()
+        .size();
   }
 
   @Test
