@@ -38,6 +38,7 @@ class ProjectionsArchitectureTest {
             "org.postgresql..",
             "org.flywaydb..",
             "com.zaxxer.hikari..",
+            "net.sf.jsqlparser..",
             "io.micrometer.core..",
             "tools.jackson..",
             "org.apache.commons.compress..",

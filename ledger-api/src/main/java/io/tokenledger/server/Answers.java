@@ -43,6 +43,17 @@ class Answers {
           TokenRoutes.NAMED_ADMIN,
           TokenRoutes.ENTERPRISE,
           TokenRoutes.TOKEN,
+          LifecycleRoutes.TOKENS,
+          LifecycleRoutes.BY_NAME,
+          LifecycleRoutes.REVOKE,
+          LifecycleRoutes.ONE,
+          LifecycleRoutes.ONE + "/rotate",
+          LifecycleRoutes.ONE + "/suspend",
+          LifecycleRoutes.ONE + "/resume",
+          LifecycleRoutes.ONE + "/description",
+          LifecycleRoutes.ONE + "/expiry",
+          LifecycleRoutes.ONE + "/permissions",
+          SqlRoutes.QUERY_SQL,
           LedgerRoutes.CHECK,
           LedgerRoutes.AUDIT,
           LedgerRoutes.VERIFY,
@@ -106,10 +117,11 @@ class Answers {
       HttpServletRequest request, HttpServletResponse response, LedgerUnavailable unavailable)
       throws IOException {
     LOG.warn(
-        "{} {} was not answered: {}",
+        "{} {} was not answered: {}: {}",
         request.getMethod(),
         route(request),
-        unavailable.getMessage());
+        unavailable.getMessage(),
+        unavailable.getCause() == null ? "" : unavailable.getCause().getMessage());
     response.setHeader("Retry-After", RETRY_SECONDS);
     write(response, 503, JsonText.error("the ledger's database is unavailable, try again"));
   }
@@ -160,8 +172,13 @@ class Answers {
     }
   }
 
-  private static String route(HttpServletRequest request) {
-    return ROUTES.contains(request.getRequestURI()) ? request.getRequestURI() : "other";
+  /** The route without anything the caller chose, for logs and audit. */
+  static String route(HttpServletRequest request) {
+    String path = request.getRequestURI();
+    if (path.startsWith(LifecycleRoutes.TOKENS + "/")) {
+      path = path.replaceFirst("/\\d{1,19}(?=/|$)", "/{id}");
+    }
+    return ROUTES.contains(path) ? path : "other";
   }
 
   static void write(HttpServletResponse response, int status, String body) throws IOException {

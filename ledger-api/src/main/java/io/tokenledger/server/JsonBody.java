@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
@@ -96,6 +97,32 @@ final class JsonBody {
     return new JsonBody(fields, end.getLineNr(), end.getColumnNr());
   }
 
+  boolean isNull(String field) {
+    return fields.get(field) == null;
+  }
+
+  /**
+   * All fields with their values: null, {@link Boolean}, {@link Long}, {@link BigDecimal} or {@link
+   * String}.
+   *
+   * @throws Rejection 400 when one holds something else
+   */
+  Map<String, @Nullable Object> scalars() {
+    Map<String, @Nullable Object> scalars = new LinkedHashMap<>();
+    fields.forEach(
+        (name, value) -> {
+          if (value instanceof JsonBody || value instanceof List<?>) {
+            throw wrongType(name, "a string, a number, true, false or null");
+          }
+          scalars.put(
+              name,
+              value instanceof BigInteger number
+                  ? number.bitLength() < Long.SIZE ? number.longValue() : new BigDecimal(number)
+                  : value);
+        });
+    return scalars;
+  }
+
   boolean has(String field) {
     return fields.containsKey(field);
   }
@@ -127,6 +154,35 @@ final class JsonBody {
     }
     throw wrongType(
         field, value instanceof BigDecimal ? "a whole number, not a fraction" : "a whole number");
+  }
+
+  /** The names of all fields, in their order. */
+  Set<String> names() {
+    return fields.keySet();
+  }
+
+  JsonBody object(String field) {
+    if (required(field) instanceof JsonBody object) {
+      return object;
+    }
+    throw wrongType(field, "an object");
+  }
+
+  /** The text of a field that holds a string or a whole number; null where there is none. */
+  @Nullable String text(String field) {
+    Object value = fields.get(field);
+    if (value == null || value instanceof String || value instanceof BigInteger) {
+      return value == null ? null : value.toString();
+    }
+    throw wrongType(field, "a string or a whole number");
+  }
+
+  boolean optionalBoolean(String field, boolean byDefault) {
+    Object value = fields.get(field);
+    if (value == null || value instanceof Boolean) {
+      return value == null ? byDefault : (Boolean) value;
+    }
+    throw wrongType(field, "true or false");
   }
 
   List<String> strings(String field) {

@@ -1,8 +1,10 @@
 package io.tokenledger.server;
 
+import io.tokenledger.token.Expiry;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -30,5 +32,10 @@ final class JsonText {
   /** RFC 3339 in UTC, milliseconds left out when they are 0, as InfluxDB's chrono writes it. */
   static String time(Instant instant) {
     return (instant.toEpochMilli() % 1_000 == 0 ? SECONDS : MILLIS).format(instant);
+  }
+
+  /** The same for an expiry; null for never. */
+  static @Nullable String time(Expiry expiry) {
+    return expiry.isNever() ? null : time(expiry.instant());
   }
 }

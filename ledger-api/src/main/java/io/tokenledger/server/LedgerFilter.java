@@ -69,7 +69,7 @@ final class LedgerFilter extends OncePerRequestFilter {
         }
         request.setAttribute(RequestContexts.ATTRIBUTE, context.as(Actor.SYSTEM, "none"));
       } else if (!isExempt(request.getMethod(), path)) {
-        request.setAttribute(RequestContexts.ATTRIBUTE, authenticated(request, context));
+        request.setAttribute(RequestContexts.ATTRIBUTE, authenticated(request, response, context));
       }
       if (request.getMethod().equals("HEAD")) {
         throw new Rejection(404, Rejection.NOT_FOUND, "not_found", true);
@@ -100,7 +100,8 @@ final class LedgerFilter extends OncePerRequestFilter {
     return probe != null && options.disableAuthz().contains(probe);
   }
 
-  private RequestContext authenticated(HttpServletRequest request, RequestContext context) {
+  private RequestContext authenticated(
+      HttpServletRequest request, HttpServletResponse response, RequestContext context) {
     Credentials credentials = Credentials.of(request);
     if (credentials == null) {
       throw unauthenticated("missing_token");
@@ -110,9 +111,15 @@ final class LedgerFilter extends OncePerRequestFilter {
       throw unauthenticated("unknown_token");
     }
     FoundToken token = found.get();
-    FoundToken.State state = token.state(System.currentTimeMillis());
+    long now = System.currentTimeMillis();
+    FoundToken.State state = token.state(now);
     if (state != FoundToken.State.LIVE) {
       throw unauthenticated(state.name().toLowerCase(Locale.ROOT) + "_token");
+    }
+    ledger.usage().used(token.id(), now);
+    String expires = JsonText.time(token.secretExpiry());
+    if (expires != null) {
+      response.setHeader("Token-Expires-At", expires);
     }
     return context.as(
         Actor.token(token.id(), token.name(), token.permissions()), credentials.method());

@@ -75,13 +75,20 @@ class LedgerRoutes {
       return;
     }
     FoundToken token = found.get();
-    FoundToken.State state = token.state(System.currentTimeMillis());
+    long now = System.currentTimeMillis();
+    FoundToken.State state = token.state(now);
     if (state != FoundToken.State.LIVE) {
-      String reason = state == FoundToken.State.EXPIRED ? "expired_token" : "revoked_token";
+      String reason =
+          switch (state) {
+            case EXPIRED -> "expired_token";
+            case SUSPENDED -> "suspended_token";
+            default -> "revoked_token";
+          };
       ledger.requests().decisionDenied(context, reason, "token:" + token.id());
       answer(response, false, reason, token.id().value(), token.name().value(), null);
       return;
     }
+    ledger.usage().used(token.id(), now);
     Decision decision = token.permissions().decide(type, name, action);
     if (!decision.allowed()) {
       ledger.requests().decisionDenied(context, "not_granted", "token:" + token.id());
@@ -186,6 +193,7 @@ class LedgerRoutes {
                     request.getParameter("actor"),
                     request.getParameter("action"),
                     request.getParameter("token"),
+                    request.getParameter("target_id"),
                     outcome,
                     instant(request, "since"),
                     instant(request, "until"),
@@ -199,7 +207,7 @@ class LedgerRoutes {
     Answers.write(response, 200, json.toString());
   }
 
-  private static @Nullable Long number(HttpServletRequest request, String parameter) {
+  static @Nullable Long number(HttpServletRequest request, String parameter) {
     String text = request.getParameter(parameter);
     try {
       return text == null ? null : Long.valueOf(text);
@@ -208,7 +216,7 @@ class LedgerRoutes {
     }
   }
 
-  private static @Nullable Instant instant(HttpServletRequest request, String parameter) {
+  static @Nullable Instant instant(HttpServletRequest request, String parameter) {
     String text = request.getParameter(parameter);
     try {
       return text == null ? null : Instant.parse(text);
@@ -218,7 +226,7 @@ class LedgerRoutes {
     }
   }
 
-  private static ObjectNode json(AuditEntry entry) {
+  static ObjectNode json(AuditEntry entry) {
     ObjectNode json = JsonText.object();
     json.put("leaf_index", entry.leafIndex());
     json.put("event_id", entry.eventId());
@@ -247,20 +255,26 @@ class LedgerRoutes {
   /** Rebuilds the authorization lookup beside the live one and says where they differ. */
   @PostMapping(VERIFY)
   void verify(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    require(RequestContexts.of(request).actor(), "replay", Action.READ);
-    stream(response, ledger.replay()::verify);
+    RequestContext context = RequestContexts.of(request);
+    require(context.actor(), "replay", Action.READ);
+    stream(response, context, "replay.verify", ledger.replay()::verify);
   }
 
   /** The same, and puts the rebuilt one in place. */
   @PostMapping(SWAP)
   void swap(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    require(RequestContexts.of(request).actor(), "replay", Action.WRITE);
-    stream(response, ledger.replay()::swap);
+    RequestContext context = RequestContexts.of(request);
+    require(context.actor(), "replay", Action.WRITE);
+    stream(response, context, "replay.swap", ledger.replay()::swap);
   }
 
-  private static void stream(
-      HttpServletResponse response, Function<Replay.Progress, ReplayReport> work)
+  private void stream(
+      HttpServletResponse response,
+      RequestContext context,
+      String action,
+      Function<Replay.Progress, ReplayReport> work)
       throws IOException {
+    Instant started = Instant.now();
     response.setContentType("application/x-ndjson");
     OutputStream out = response.getOutputStream();
     try {
@@ -271,6 +285,7 @@ class LedgerRoutes {
                 line.put("type", "progress").put("done", done).put("total", total);
                 writeLine(out, line);
               });
+      ledger.requests().replayFinished(context, action, report.differenceCount() == 0, started);
       writeLine(out, json(report));
     } catch (IllegalStateException | UnreadableEvent | LedgerUnavailable e) {
       writeLine(out, JsonText.object().put("type", "error").put("error", e.getMessage()));

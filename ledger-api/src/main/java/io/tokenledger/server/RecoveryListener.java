@@ -79,7 +79,7 @@ final class RecoveryListener implements AutoCloseable {
               Proposal.of(
                   new RegenerateOperatorToken(secret.hash(), TokenRoutes.now(), Actor.SYSTEM)),
               context);
-      answer(exchange, 201, TokenRoutes.created(token, secret));
+      answer(exchange, 201, SecretAnswers.created(token, secret));
       new Thread(this::close, "ledger-recovery-close").start();
     } catch (Rejection e) {
       answer(exchange, e.status(), e.body());

@@ -139,6 +139,14 @@ public final class ServeCommand implements Callable<Integer> {
   private @Nullable Boolean allowRemoteBootstrap;
 
   @Option(
+      names = "--no-secret-replay",
+      arity = "0",
+      description =
+          "A repeated Idempotency-Key gets the token's id, not its secret again"
+              + " [LEDGER_NO_SECRET_REPLAY]")
+  private @Nullable Boolean noSecretReplay;
+
+  @Option(
       names = "--exit-when-ready",
       hidden = true,
       description = "Starts, stops and exits: the build records the classes of a start")
@@ -248,7 +256,8 @@ public final class ServeCommand implements Callable<Integer> {
                 data.resolve("subject-keys").toString(),
                 "LEDGER_SUBJECT_KEY_STORE")),
         networks(value(trustedProxies, "", "LEDGER_TRUSTED_PROXIES")),
-        flag("--allow-remote-bootstrap", allowRemoteBootstrap, "LEDGER_ALLOW_REMOTE_BOOTSTRAP"));
+        flag("--allow-remote-bootstrap", allowRemoteBootstrap, "LEDGER_ALLOW_REMOTE_BOOTSTRAP"),
+        flag("--no-secret-replay", noSecretReplay, "LEDGER_NO_SECRET_REPLAY"));
   }
 
   private static DatabaseUrl databaseUrl(String url) {

@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param subjectKeyStore directory of the subject keys
  * @param trustedProxies networks whose {@code X-Forwarded-For} is believed
  * @param allowRemoteBootstrap whether the first operator token may be made from another machine
+ * @param noSecretReplay whether a repeated request is told the token's id and not its secret again
  */
 public record ServeOptions(
     BindAddress httpBind,
@@ -44,7 +45,8 @@ public record ServeOptions(
     Path ledgerKeyFile,
     Path subjectKeyStore,
     List<Network> trustedProxies,
-    boolean allowRemoteBootstrap) {
+    boolean allowRemoteBootstrap,
+    boolean noSecretReplay) {
 
   private static final List<String> PROBES =
       List.of("health", "ping", "metrics", "ready", "pprof", "node_stop");

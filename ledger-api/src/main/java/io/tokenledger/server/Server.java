@@ -40,12 +40,24 @@ public final class Server implements AutoCloseable {
 
   @SpringBootConfiguration(proxyBeanMethods = false)
   @EnableAutoConfiguration
-  @Import({Answers.class, TokenRoutes.class, ProbeRoutes.class, LedgerRoutes.class})
+  @Import({
+    Answers.class,
+    TokenRoutes.class,
+    LifecycleRoutes.class,
+    SqlRoutes.class,
+    ProbeRoutes.class,
+    LedgerRoutes.class
+  })
   static class Configuration {
 
     @Bean
     LedgerFilter ledgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
       return new LedgerFilter(ledger, options, answers);
+    }
+
+    @Bean
+    SecretAnswers secretAnswers(Ledger ledger, ServeOptions options) {
+      return new SecretAnswers(ledger, !options.noSecretReplay());
     }
   }
 

@@ -1,6 +1,7 @@
 package io.tokenledger.server;
 
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.idempotency.AnswerExists;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.Proposal;
 import io.tokenledger.permission.Permission;
@@ -33,11 +34,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.DeleteMapping;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RestController;
-import tools.jackson.databind.node.ObjectNode;
 
 /** InfluxDB's token endpoints ({@code influxdb3-token-surface} 1.1 to 1.5), with an actor. */
 @RestController
@@ -60,15 +59,18 @@ class TokenRoutes {
 
   private final Ledger ledger;
   private final ServeOptions options;
+  private final SecretAnswers secretAnswers;
   private final SecureRandom random = new SecureRandom();
 
-  TokenRoutes(Ledger ledger, ServeOptions options) {
+  TokenRoutes(Ledger ledger, ServeOptions options, SecretAnswers secretAnswers) {
     this.ledger = ledger;
     this.options = options;
+    this.secretAnswers = secretAnswers;
   }
 
   @PostMapping(BOOTSTRAP)
   void createOperator(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    SecretAnswers.refuseKey(request, "nobody is authenticated yet");
     if (!options.allowRemoteBootstrap()) {
       requireLocal(request);
     }
@@ -81,7 +83,8 @@ class TokenRoutes {
             ledger,
             Proposal.of(new CreateOperatorToken(secret.hash(), now(), Actor.ANONYMOUS)),
             RequestContexts.of(request));
-    answerCreated(response, token, secret, false);
+    // No CORS header: a web page must not read this one.
+    Answers.write(response, 201, SecretAnswers.created(token, secret));
   }
 
   /**
@@ -111,14 +114,15 @@ class TokenRoutes {
   @PostMapping(REGENERATE)
   void regenerateOperator(HttpServletRequest request, HttpServletResponse response)
       throws IOException {
+    SecretAnswers.refuseKey(request, "the secret that asks is no longer valid afterwards");
     RequestContext context = RequestContexts.of(request);
     TokenSecret secret = TokenSecret.generate(random);
-    TokenSummary token =
-        execute(
-            ledger,
-            Proposal.of(new RegenerateOperatorToken(secret.hash(), now(), context.actor())),
-            context);
-    answerCreated(response, token, secret, true);
+    secretAnswers.answer(
+        request,
+        response,
+        new byte[0],
+        Proposal.of(new RegenerateOperatorToken(secret.hash(), now(), context.actor())),
+        secret);
   }
 
   @PostMapping(NAMED_ADMIN)
@@ -126,19 +130,23 @@ class TokenRoutes {
       throws IOException {
     RequestContext context = RequestContexts.of(request);
     require(context.actor().permissions().isAdmin());
-    JsonBody body = jsonBody(request);
+    byte[] bytes = jsonBytes(request);
+    if (secretAnswers.repeat(request, response, bytes)) {
+      return;
+    }
+    JsonBody body = JsonBody.parse(bytes);
     TokenName name = new TokenName(body.string("token_name"));
     Instant now = now();
     Expiry expiry = expiry(body, now);
     TokenSecret secret = TokenSecret.generate(random);
-    TokenSummary token =
-        execute(
-            ledger,
-            Proposal.withNewId(
-                name,
-                id -> new CreateNamedAdmin(name, id, secret.hash(), now, expiry, context.actor())),
-            context);
-    answerCreated(response, token, secret, true);
+    secretAnswers.answer(
+        request,
+        response,
+        bytes,
+        Proposal.withNewId(
+            name,
+            id -> new CreateNamedAdmin(name, id, secret.hash(), now, expiry, context.actor())),
+        secret);
   }
 
   /** The second path is the one that InfluxDB's documentation once named. */
@@ -147,8 +155,30 @@ class TokenRoutes {
       throws IOException {
     RequestContext context = RequestContexts.of(request);
     require(context.actor().mayManageTokens());
-    JsonBody body = jsonBody(request);
+    byte[] bytes = jsonBytes(request);
+    if (secretAnswers.repeat(request, response, bytes)) {
+      return;
+    }
+    JsonBody body = JsonBody.parse(bytes);
     TokenName name = new TokenName(body.string("token_name"));
+    Permissions permissions = permissions(body);
+    Instant now = now();
+    Expiry expiry = expiry(body, now);
+    TokenSecret secret = TokenSecret.generate(random);
+    secretAnswers.answer(
+        request,
+        response,
+        bytes,
+        Proposal.withNewId(
+            name,
+            id ->
+                new CreateResourceToken(
+                    name, id, secret.hash(), permissions, now, expiry, context.actor())),
+        secret);
+  }
+
+  /** The field {@code permissions} of a body, in InfluxDB's JSON form. */
+  static Permissions permissions(JsonBody body) {
     List<Permission> grants = new ArrayList<>();
     for (JsonBody grant : body.objects("permissions")) {
       // Documents once said resource_identifier; the real server knows only resource_names.
@@ -160,20 +190,7 @@ class TokenRoutes {
           Permission.of(
               grant.string("resource_type"), grant.strings(namesField), grant.strings("actions")));
     }
-    Permissions permissions = Permissions.of(grants);
-    Instant now = now();
-    Expiry expiry = expiry(body, now);
-    TokenSecret secret = TokenSecret.generate(random);
-    TokenSummary token =
-        execute(
-            ledger,
-            Proposal.withNewId(
-                name,
-                id ->
-                    new CreateResourceToken(
-                        name, id, secret.hash(), permissions, now, expiry, context.actor())),
-            context);
-    answerCreated(response, token, secret, true);
+    return Permissions.of(grants);
   }
 
   @DeleteMapping(TOKEN)
@@ -187,13 +204,13 @@ class TokenRoutes {
     }
     execute(
         ledger,
-        Proposal.of(new RevokeToken(new TokenName(given), now(), context.actor())),
+        Proposal.of(new RevokeToken(new TokenName(given), null, now(), context.actor())),
         context);
     response.setHeader("Access-Control-Allow-Origin", "*");
     response.setStatus(200);
   }
 
-  private static void require(boolean permitted) {
+  static void require(boolean permitted) {
     if (!permitted) {
       throw Rejection.forbidden();
     }
@@ -204,7 +221,7 @@ class TokenRoutes {
     return Instant.now().truncatedTo(ChronoUnit.MILLIS);
   }
 
-  private static Expiry expiry(JsonBody body, Instant createdAt) {
+  static Expiry expiry(JsonBody body, Instant createdAt) {
     BigInteger seconds = body.optionalInteger("expiry_secs");
     if (seconds == null) {
       return Expiry.NEVER;
@@ -215,6 +232,11 @@ class TokenRoutes {
   }
 
   static JsonBody jsonBody(HttpServletRequest request) throws IOException {
+    return JsonBody.parse(jsonBytes(request));
+  }
+
+  /** The body of a request that says it is JSON. */
+  static byte[] jsonBytes(HttpServletRequest request) throws IOException {
     String type = request.getContentType();
     if (type == null || !JSON_TYPE.matcher(type.strip()).matches()) {
       throw new Rejection(
@@ -227,7 +249,7 @@ class TokenRoutes {
     if (body.length > MAX_BODY_BYTES) {
       throw tooLarge();
     }
-    return JsonBody.parse(body);
+    return body;
   }
 
   private static Rejection tooLarge() {
@@ -239,6 +261,7 @@ class TokenRoutes {
    * Carries a command out and waits for its commit.
    *
    * @throws Rejection when it was refused; the audit has it already
+   * @throws AnswerExists when the same request was carried out before
    * @throws LedgerUnavailable when it is not known to be stored
    */
   static TokenSummary execute(Ledger ledger, Proposal proposal, RequestContext context) {
@@ -252,6 +275,9 @@ class TokenRoutes {
             refused.refusal().name().toLowerCase(Locale.ROOT),
             true);
       }
+      if (e.getCause() instanceof AnswerExists exists) {
+        throw exists;
+      }
       throw e.getCause() instanceof LedgerUnavailable unavailable
           ? unavailable
           : new LedgerUnavailable("the command failed", e);
@@ -261,30 +287,5 @@ class TokenRoutes {
       Thread.currentThread().interrupt();
       throw new LedgerUnavailable("shutting down", e);
     }
-  }
-
-  /** The one answer that shows a secret. */
-  private static void answerCreated(
-      HttpServletResponse response, TokenSummary token, TokenSecret secret, boolean cors)
-      throws IOException {
-    if (cors) {
-      response.setHeader("Access-Control-Allow-Origin", "*");
-    }
-    Answers.write(response, 201, created(token, secret));
-  }
-
-  static String created(TokenSummary token, TokenSecret secret) {
-    ObjectNode json = JsonText.object();
-    json.put("id", token.id().value());
-    json.put("name", token.name().value());
-    json.put("token", secret.reveal());
-    json.put("hash", secret.hash().hex());
-    json.put("created_at", JsonText.time(token.createdAt()));
-    json.put("expiry", time(token.expiry()));
-    return json.toString();
-  }
-
-  private static @Nullable String time(Expiry expiry) {
-    return expiry.isNever() ? null : JsonText.time(expiry.instant());
   }
 }

@@ -21,10 +21,25 @@ public enum EventType {
   RESOURCE_TOKEN_CREATED(
       TokenEvent.ResourceTokenCreated.class, "ResourceTokenCreated", "token.create"),
   TOKEN_REVOKED(TokenEvent.TokenRevoked.class, "TokenRevoked", "token.revoke"),
+  TOKEN_ROTATED(TokenEvent.TokenRotated.class, "TokenRotated", "token.rotate"),
+  TOKEN_SUSPENDED(TokenEvent.TokenSuspended.class, "TokenSuspended", "token.suspend"),
+  TOKEN_RESUMED(TokenEvent.TokenResumed.class, "TokenResumed", "token.resume"),
+  TOKEN_DESCRIBED(TokenEvent.TokenDescribed.class, "TokenDescribed", "token.describe"),
+  TOKEN_EXPIRY_CHANGED(
+      TokenEvent.TokenExpiryChanged.class, "TokenExpiryChanged", "token.change_expiry"),
+  TOKEN_PERMISSIONS_CHANGED(
+      TokenEvent.TokenPermissionsChanged.class,
+      "TokenPermissionsChanged",
+      "token.change_permissions"),
+  TOKEN_EXPIRED(TokenEvent.TokenExpired.class, "TokenExpired", "token.expire"),
+  TOKEN_EXPIRY_ANNOUNCED(
+      TokenEvent.TokenExpiryAnnounced.class, "TokenExpiryAnnounced", "token.announce_expiry"),
   AUTHENTICATION_FAILED(
       RequestEvent.AuthenticationFailed.class, "AuthenticationFailed", "request.authenticate"),
   ACCESS_DENIED(RequestEvent.AccessDenied.class, "AccessDenied", "request.authorize"),
   COMMAND_REJECTED(RequestEvent.CommandRejected.class, "CommandRejected", "request.command"),
+  REPLAY_FINISHED(RequestEvent.ReplayFinished.class, "ReplayFinished", "replay.run"),
+  ANSWER_REPEATED(RequestEvent.AnswerRepeated.class, "AnswerRepeated", "request.repeat"),
   DECISIONS_DENIED(RequestEvent.DecisionsDenied.class, "DecisionsDenied", "decision.check");
 
   private static final Map<Class<?>, EventType> BY_CLASS =

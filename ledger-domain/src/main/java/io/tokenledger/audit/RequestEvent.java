@@ -4,7 +4,7 @@ import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request to the ledger that changed nothing: refused, denied, or an answer "no". Each stands in
+ * A request to the ledger that changed no token: refused, denied, or an answer "no". Each stands in
  * a stream of its own, in a transaction of its own. Repeated ones are one event with a count: the
  * first is written at once, the others of the same minute as one summary.
  */
@@ -46,6 +46,40 @@ public sealed interface RequestEvent {
 
   /** A permitted command was refused: a conflict, a bad value, no such token. */
   record CommandRejected(
+      String action,
+      String reason,
+      int statusCode,
+      @Nullable String target,
+      long count,
+      Instant first,
+      Instant last)
+      implements RequestEvent {}
+
+  /**
+   * The authorization lookup was rebuilt from the events, and put in place or only compared.
+   *
+   * @param reason {@code equal} or {@code different}: what the comparison found
+   * @param target null
+   * @param first when the rebuild began
+   * @param last when it ended
+   */
+  record ReplayFinished(
+      String action,
+      String reason,
+      int statusCode,
+      @Nullable String target,
+      long count,
+      Instant first,
+      Instant last)
+      implements RequestEvent {}
+
+  /**
+   * A request came again with the same {@code Idempotency-Key} and got the stored answer of the
+   * first, secret included.
+   *
+   * @param target the token as {@code token:ID}
+   */
+  record AnswerRepeated(
       String action,
       String reason,
       int statusCode,

@@ -65,4 +65,11 @@ public record Actor(
   public boolean mayReadAudit() {
     return isAdmin() || permissions.decide(ResourceType.LEDGER, "audit", Action.READ).allowed();
   }
+
+  /** Whether this actor may see which tokens there are and were, without their secrets. */
+  public boolean mayReadTokens() {
+    return mayReadAudit()
+        || permissions.decide(ResourceType.LEDGER, "tokens", Action.READ).allowed()
+        || mayManageTokens();
+  }
 }

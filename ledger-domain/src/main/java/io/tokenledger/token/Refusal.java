@@ -19,14 +19,26 @@ public enum Refusal {
   INVALID_SECRET(400, "Invalid token format: %s"),
   /** The expiry is not in the future, or beyond what can be written. */
   INVALID_EXPIRY(400, "invalid expiry: %s"),
+  /** The description is too long or holds control characters. */
+  INVALID_DESCRIPTION(400, "invalid description: %s"),
+  /** The grace period is negative or too long. */
+  INVALID_GRACE(400, "invalid grace period: %s"),
   /** {@code _admin} belongs to the operator token. */
   RESERVED_NAME(400, "token name is reserved for the operator token, %s"),
   /** The operator token can be regenerated, never revoked. */
   OPERATOR_NOT_DELETABLE(405, "cannot delete operator token"),
-  /** No unrevoked token bears the name. */
+  /** The operator token is regenerated; it is not rotated, suspended or given an expiry. */
+  OPERATOR_UNCHANGEABLE(405, "the operator token can only be regenerated"),
+  /** No unrevoked token bears the name, or another than the one meant. */
   NOT_FOUND(404, "the requested resource was not found: %s"),
   /** There is no operator token to regenerate. */
   OPERATOR_MISSING(500, "missing admin token, cannot update"),
+  /** An admin token has every permission and keeps them. */
+  PERMISSIONS_FIXED(405, "an admin token's permissions cannot be changed, %s"),
+  /** The token is past its expiry; a new secret would be as invalid as the old one. */
+  EXPIRED(409, "token has expired, give it a later expiry first, %s"),
+  /** The token is already as it should become; an event would say what is not so. */
+  UNCHANGED(409, "nothing to change, %s"),
   /** An unrevoked token bears the name, expired or not. */
   NAME_TAKEN(409, "token name already exists, %s"),
   /** The same secret was registered before, under whatever name. */

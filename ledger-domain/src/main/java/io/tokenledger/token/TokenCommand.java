@@ -1,8 +1,10 @@
 package io.tokenledger.token;
 
 import io.tokenledger.permission.Permissions;
+import java.time.Duration;
 import java.time.Instant;
 import org.axonframework.modelling.command.TargetAggregateIdentifier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What can be asked of a token. Time, id, secret hash and actor come with the command: the
@@ -54,6 +56,56 @@ public sealed interface TokenCommand {
       Actor actor)
       implements TokenCommand {}
 
-  /** Ends a token for good; its name is free for another. */
-  record RevokeToken(TokenName name, Instant revokedAt, Actor actor) implements TokenCommand {}
+  /**
+   * Ends a token for good; its name is free for another.
+   *
+   * @param id the token meant, or null for whichever bears the name
+   */
+  record RevokeToken(TokenName name, @Nullable TokenId id, Instant revokedAt, Actor actor)
+      implements TokenCommand {}
+
+  /**
+   * Gives a named token another secret.
+   *
+   * @param id the token meant: a name may have passed to another since the caller looked
+   * @param grace how long the secret before it stays valid beside the new one; not longer than the
+   *     token itself
+   */
+  record RotateToken(
+      TokenName name, TokenId id, SecretHash hash, Instant rotatedAt, Duration grace, Actor actor)
+      implements TokenCommand {}
+
+  /** Makes a token invalid until it is resumed. */
+  record SuspendToken(TokenName name, TokenId id, Instant suspendedAt, Actor actor)
+      implements TokenCommand {}
+
+  /** Makes a suspended token valid again. */
+  record ResumeToken(TokenName name, TokenId id, Instant resumedAt, Actor actor)
+      implements TokenCommand {}
+
+  /** Says in words what a token is for; an empty text takes the words away. */
+  record DescribeToken(
+      TokenName name, TokenId id, String description, Instant describedAt, Actor actor)
+      implements TokenCommand {}
+
+  /** Lets a token expire at another time than it would. */
+  record ChangeExpiry(TokenName name, TokenId id, Expiry expiry, Instant changedAt, Actor actor)
+      implements TokenCommand {}
+
+  /** Gives a resource token these permissions instead of those it has. */
+  record ChangePermissions(
+      TokenName name, TokenId id, Permissions permissions, Instant changedAt, Actor actor)
+      implements TokenCommand {}
+
+  /** Records that a token is past its expiry. The node's own. */
+  record RecordExpiry(TokenName name, TokenId id, Instant recordedAt, Actor actor)
+      implements TokenCommand {}
+
+  /**
+   * Gives notice that a token expires soon. The node's own.
+   *
+   * @param daysAhead within how many days it does
+   */
+  record AnnounceExpiry(TokenName name, TokenId id, int daysAhead, Instant announcedAt, Actor actor)
+      implements TokenCommand {}
 }

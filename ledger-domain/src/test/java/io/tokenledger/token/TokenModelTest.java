@@ -3,11 +3,16 @@ package io.tokenledger.token;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.tokenledger.permission.Permissions;
+import io.tokenledger.token.TokenCommand.ChangePermissions;
 import io.tokenledger.token.TokenCommand.CreateNamedAdmin;
 import io.tokenledger.token.TokenCommand.CreateOperatorToken;
 import io.tokenledger.token.TokenCommand.CreateResourceToken;
 import io.tokenledger.token.TokenCommand.RegenerateOperatorToken;
+import io.tokenledger.token.TokenCommand.ResumeToken;
 import io.tokenledger.token.TokenCommand.RevokeToken;
+import io.tokenledger.token.TokenCommand.RotateToken;
+import io.tokenledger.token.TokenCommand.SuspendToken;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
@@ -30,8 +35,14 @@ class TokenModelTest {
   private static final Instant NOW = Instant.parse("2026-11-24T12:00:00Z");
   private static final int COMMANDS = 200;
 
-  /** What the model knows of a name: which kind holds it now, and the last secret it had. */
-  private record Held(TokenKind kind, boolean taken, SecretHash hash) {}
+  /** What the model knows of a name: the token that bears it now or bore it last. */
+  private record Held(
+      TokenKind kind,
+      boolean taken,
+      TokenId id,
+      SecretHash hash,
+      String permissions,
+      boolean suspended) {}
 
   static LongStream seeds() {
     return LongStream.range(0, 200);
@@ -44,7 +55,7 @@ class TokenModelTest {
     SimpleCommandBus bus = bus();
     Map<TokenName, Held> model = new HashMap<>();
     for (int i = 0; i < COMMANDS; i++) {
-      TokenCommand command = command(random, i);
+      TokenCommand command = command(random, i, model);
       String expected = judge(model, command);
       String actual = run(bus, command);
       assertEquals(expected, actual, () -> "seed " + seed + ", " + command);
@@ -80,13 +91,15 @@ class TokenModelTest {
     return outcome.get();
   }
 
-  private static TokenCommand command(Random random, int i) {
+  private static TokenCommand command(Random random, int i, Map<TokenName, Held> model) {
     TokenName name =
         random.nextInt(8) == 0 ? TokenName.OPERATOR : new TokenName("n" + random.nextInt(4));
     Actor actor = actor(random);
     SecretHash hash = SecretHash.of("apiv3_" + random.nextInt(30));
     TokenId id = new TokenId(i + 1L);
-    return switch (random.nextInt(6)) {
+    Held held = model.get(name);
+    TokenId meant = held == null || random.nextInt(5) == 0 ? new TokenId(i) : held.id();
+    return switch (random.nextInt(10)) {
       case 0 -> new CreateOperatorToken(hash, NOW, actor);
       case 1 -> new RegenerateOperatorToken(hash, NOW, actor);
       case 2 -> new CreateNamedAdmin(name, id, hash, NOW, Expiry.NEVER, actor);
@@ -99,7 +112,17 @@ class TokenModelTest {
               NOW,
               Expiry.NEVER,
               actor);
-      default -> new RevokeToken(name, NOW, actor);
+      case 4 -> new RotateToken(name, meant, hash, NOW, Duration.ZERO, actor);
+      case 5 -> new SuspendToken(name, meant, NOW, actor);
+      case 6 -> new ResumeToken(name, meant, NOW, actor);
+      case 7 ->
+          new ChangePermissions(
+              name,
+              meant,
+              Permissions.parse(List.of(random.nextBoolean() ? "db:b:read" : "ledger:audit:read")),
+              NOW,
+              actor);
+      default -> new RevokeToken(name, null, NOW, actor);
     };
   }
 
@@ -134,7 +157,7 @@ class TokenModelTest {
       if (taken) {
         return "NAME_TAKEN";
       }
-      model.put(command.name(), new Held(TokenKind.OPERATOR, true, create.hash()));
+      model.put(command.name(), operator(create.hash()));
       return "done";
     }
     if (command instanceof RegenerateOperatorToken regenerate) {
@@ -147,7 +170,7 @@ class TokenModelTest {
       if (held.hash().equals(regenerate.hash())) {
         return "SECRET_TAKEN";
       }
-      model.put(command.name(), new Held(TokenKind.OPERATOR, true, regenerate.hash()));
+      model.put(command.name(), operator(regenerate.hash()));
       return "done";
     }
     if (command instanceof RevokeToken) {
@@ -160,27 +183,39 @@ class TokenModelTest {
       if (!taken) {
         return "NOT_FOUND";
       }
-      if (!admin && held.kind() != TokenKind.RESOURCE) {
+      if (!admin && isAboveManagers(held)) {
         return "NOT_PERMITTED";
       }
-      model.put(command.name(), new Held(held.kind(), false, held.hash()));
+      model.put(command.name(), new Held(held.kind(), false, held.id(), held.hash(), "", false));
       return "done";
+    }
+    if (command instanceof RotateToken
+        || command instanceof SuspendToken
+        || command instanceof ResumeToken
+        || command instanceof ChangePermissions) {
+      return judgeChange(model, command, manager, admin);
     }
     SecretHash hash;
     TokenKind kind;
+    TokenId id;
+    String permissions;
     if (command instanceof CreateResourceToken create) {
       boolean grantsLedger = create.permissions().toString().startsWith("ledger:");
       if (!manager || (grantsLedger && !admin)) {
         return "NOT_PERMITTED";
       }
       hash = create.hash();
+      id = create.id();
       kind = TokenKind.RESOURCE;
+      permissions = create.permissions().toString();
     } else {
       if (!admin) {
         return "NOT_PERMITTED";
       }
       hash = ((CreateNamedAdmin) command).hash();
+      id = ((CreateNamedAdmin) command).id();
       kind = TokenKind.ADMIN;
+      permissions = "*:*:*";
     }
     if (operatorName) {
       return "RESERVED_NAME";
@@ -191,7 +226,68 @@ class TokenModelTest {
     if (held != null && held.hash().equals(hash)) {
       return "SECRET_TAKEN";
     }
-    model.put(command.name(), new Held(kind, true, hash));
+    model.put(command.name(), new Held(kind, true, id, hash, permissions, false));
+    return "done";
+  }
+
+  private static Held operator(SecretHash hash) {
+    return new Held(TokenKind.OPERATOR, true, TokenId.OPERATOR, hash, "*:*:*", false);
+  }
+
+  private static boolean isAboveManagers(Held held) {
+    return held.kind() != TokenKind.RESOURCE || held.permissions().startsWith("ledger:");
+  }
+
+  /** The commands that name a token by name and id, and leave it alive. */
+  private static String judgeChange(
+      Map<TokenName, Held> model, TokenCommand command, boolean manager, boolean admin) {
+    Held held = model.get(command.name());
+    String wanted =
+        command instanceof ChangePermissions change ? change.permissions().toString() : "";
+    if (!manager || (wanted.startsWith("ledger:") && !admin)) {
+      return "NOT_PERMITTED";
+    }
+    if (command.name().value().equals("_admin")) {
+      return "OPERATOR_UNCHANGEABLE";
+    }
+    TokenId meant =
+        command instanceof RotateToken rotate
+            ? rotate.id()
+            : command instanceof SuspendToken suspend
+                ? suspend.id()
+                : command instanceof ResumeToken resume
+                    ? resume.id()
+                    : ((ChangePermissions) command).id();
+    if (held == null || !held.taken() || !held.id().equals(meant)) {
+      return "NOT_FOUND";
+    }
+    if (!admin && isAboveManagers(held)) {
+      return "NOT_PERMITTED";
+    }
+    SecretHash hash = held.hash();
+    String permissions = held.permissions();
+    boolean suspended = held.suspended();
+    if (command instanceof RotateToken rotate) {
+      if (hash.equals(rotate.hash())) {
+        return "SECRET_TAKEN";
+      }
+      hash = rotate.hash();
+    } else if (command instanceof ChangePermissions) {
+      if (held.kind() != TokenKind.RESOURCE) {
+        return "PERMISSIONS_FIXED";
+      }
+      if (permissions.equals(wanted)) {
+        return "UNCHANGED";
+      }
+      permissions = wanted;
+    } else {
+      boolean wish = command instanceof SuspendToken;
+      if (suspended == wish) {
+        return "UNCHANGED";
+      }
+      suspended = wish;
+    }
+    model.put(command.name(), new Held(held.kind(), true, held.id(), hash, permissions, suspended));
     return "done";
   }
 }

@@ -1,12 +1,12 @@
 package io.tokenledger.history;
 
+import io.tokenledger.follow.Follower;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.store.LedgerUnavailable;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
@@ -16,21 +16,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Searches the audit log. */
 public final class AuditLog {
-
-  /** How long a search waits for what was committed before it to be searchable. */
-  private static final Duration PATIENCE = Duration.ofSeconds(1);
-
-  private static final long POLL_MILLIS = 20;
-
-  private static final String IS_BEHIND =
-      """
-      SELECT EXISTS (SELECT 1
-                       FROM ledger.event AS event
-                      WHERE event.global_index > coalesce((SELECT max(global_index)
-                                                             FROM audit.leaf), 0))
-          OR (SELECT size FROM audit.tree_head WHERE log_id = 1)
-           > coalesce((SELECT next_leaf_index FROM views.follower WHERE name = 'audit_log'), 0)
-      """;
 
   private static final String SIZE =
       """
@@ -51,6 +36,7 @@ public final class AuditLog {
        WHERE (?::text IS NULL OR log.actor_name = ?)
          AND (?::text IS NULL OR log.action = ?)
          AND (?::text IS NULL OR log.target_name = ?)
+         AND (?::text IS NULL OR log.target_id = ?)
          AND (?::text IS NULL OR log.outcome = ?)
          AND (?::timestamptz IS NULL OR log.occurred_at >= ?::timestamptz)
          AND (?::timestamptz IS NULL OR log.occurred_at <  ?::timestamptz)
@@ -81,7 +67,7 @@ public final class AuditLog {
    */
   public AuditPage search(AuditQuery query) {
     try (Connection connection = readers.getConnection()) {
-      awaitCaughtUp(connection);
+      Follower.awaitCaughtUp(connection, AuditLogTable.NAME, wake);
       long size = size(connection);
       List<AuditEntry> entries = entries(connection, query);
       boolean full = entries.size() == query.limit();
@@ -89,24 +75,6 @@ public final class AuditLog {
           entries, full ? entries.get(entries.size() - 1).leafIndex() : null, size);
     } catch (SQLException e) {
       throw new LedgerUnavailable("the audit log does not answer", e);
-    }
-  }
-
-  private void awaitCaughtUp(Connection connection) throws SQLException {
-    long end = System.nanoTime() + PATIENCE.toNanos();
-    try (PreparedStatement statement = connection.prepareStatement(IS_BEHIND)) {
-      while (System.nanoTime() < end) {
-        try (ResultSet row = statement.executeQuery()) {
-          row.next();
-          if (!row.getBoolean(1)) {
-            return;
-          }
-        }
-        wake.run();
-        Thread.sleep(POLL_MILLIS);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
   }
 
@@ -124,6 +92,7 @@ public final class AuditLog {
       next = twice(statement, next, query.actor());
       next = twice(statement, next, query.action());
       next = twice(statement, next, query.token());
+      next = twice(statement, next, query.targetId());
       next = twice(statement, next, query.outcome());
       next = twice(statement, next, text(query.since()));
       next = twice(statement, next, text(query.until()));

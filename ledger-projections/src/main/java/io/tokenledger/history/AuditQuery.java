@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param actor name of the acting token, or {@code anonymous}, {@code system}
  * @param action an action such as {@code token.create}
  * @param token name of the token it was done to, over all tokens that ever bore it
+ * @param targetId what it was done to, for example {@code token:7}
  * @param outcome {@code success}, {@code denied} or {@code failed}
  * @param since first instant that counts
  * @param until first instant that no longer counts
@@ -19,6 +20,7 @@ public record AuditQuery(
     @Nullable String actor,
     @Nullable String action,
     @Nullable String token,
+    @Nullable String targetId,
     @Nullable String outcome,
     @Nullable Instant since,
     @Nullable Instant until,

@@ -4,6 +4,8 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.idempotency.AnswerExists;
+import io.tokenledger.idempotency.IdempotentAnswers;
 import io.tokenledger.lookup.LookupTable;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
@@ -213,6 +215,10 @@ final class CommandBatches implements AutoCloseable {
                   new TokenRefused(Refusal.SECRET_TAKEN, waiting.proposal().name().value()));
           return;
         }
+        if (IdempotentAnswers.KEY_CONSTRAINT.equals(EventTable.violatedConstraint(e))) {
+          waiting.answer().completeExceptionally(new AnswerExists());
+          return;
+        }
         if (!isConflict(e) || attempt == MAX_ATTEMPTS) {
           fail(List.of(waiting), e);
           return;
@@ -257,7 +263,9 @@ final class CommandBatches implements AutoCloseable {
       for (Waiting waiting : batch) {
         TokenId id =
             waiting.proposal().needsId() ? new TokenId(ids.get(nextId++)) : TokenId.OPERATOR;
-        results.add(handle(waiting, id));
+        Result result = handle(waiting, id);
+        keepAnswer(result);
+        results.add(result);
       }
       root.commit();
     } catch (RuntimeException e) {
@@ -269,6 +277,20 @@ final class CommandBatches implements AutoCloseable {
       storage.forget();
     }
     return results;
+  }
+
+  private void keepAnswer(Result result) {
+    Proposal.Keep keep = result.waiting().proposal().keep();
+    TokenSummary summary = result.summary();
+    if (keep == null || summary == null) {
+      return;
+    }
+    try {
+      IdempotentAnswers.keep(
+          transactions.connection(), keep.key(), summary.id(), keep.answer().apply(summary));
+    } catch (SQLException e) {
+      throw new EventStorage.AppendFailed(e);
+    }
   }
 
   private void prepare(List<Waiting> batch) {

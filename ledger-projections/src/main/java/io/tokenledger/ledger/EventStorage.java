@@ -4,23 +4,35 @@ import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.Outcome;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.lookup.LookupTable;
+import io.tokenledger.permission.Permissions;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.Envelopes.Change;
 import io.tokenledger.sealing.Envelopes.What;
 import io.tokenledger.store.EventJson;
 import io.tokenledger.store.EventTable;
+import io.tokenledger.token.Expiry;
 import io.tokenledger.token.TokenEvent;
 import io.tokenledger.token.TokenEvent.NamedAdminCreated;
+import io.tokenledger.token.TokenEvent.OperatorTokenCreated;
 import io.tokenledger.token.TokenEvent.OperatorTokenRegenerated;
 import io.tokenledger.token.TokenEvent.ResourceTokenCreated;
+import io.tokenledger.token.TokenEvent.TokenDescribed;
+import io.tokenledger.token.TokenEvent.TokenExpired;
+import io.tokenledger.token.TokenEvent.TokenExpiryChanged;
+import io.tokenledger.token.TokenEvent.TokenPermissionsChanged;
+import io.tokenledger.token.TokenEvent.TokenResumed;
 import io.tokenledger.token.TokenEvent.TokenRevoked;
+import io.tokenledger.token.TokenEvent.TokenRotated;
+import io.tokenledger.token.TokenEvent.TokenSuspended;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.axonframework.common.DateTimeUtils;
 import org.axonframework.common.jdbc.PersistenceExceptionResolver;
@@ -50,6 +62,15 @@ final class EventStorage extends JdbcEventStorageEngine {
 
   private static final String PENDING = "io.tokenledger.store.pending";
   private static final String AGGREGATE_TYPE = "Token";
+
+  /** Events whose answer is a 201 with a secret. */
+  private static final Set<EventType> SHOWS_SECRET =
+      EnumSet.of(
+          EventType.OPERATOR_TOKEN_CREATED,
+          EventType.OPERATOR_TOKEN_REGENERATED,
+          EventType.NAMED_ADMIN_CREATED,
+          EventType.RESOURCE_TOKEN_CREATED,
+          EventType.TOKEN_ROTATED);
 
   private final EventTable table;
   private final Envelopes envelopes;
@@ -243,7 +264,7 @@ final class EventStorage extends JdbcEventStorageEngine {
         type.action(),
         Outcome.SUCCESS,
         null,
-        event instanceof TokenRevoked ? 200 : 201,
+        SHOWS_SECRET.contains(type) ? 201 : 200,
         "token",
         "token:" + event.id(),
         event.name().value(),
@@ -253,26 +274,55 @@ final class EventStorage extends JdbcEventStorageEngine {
   }
 
   private static List<Change> changes(TokenEvent event) {
+    if (event instanceof OperatorTokenCreated) {
+      return created(Permissions.admin(), Expiry.NEVER);
+    }
+    if (event instanceof NamedAdminCreated created) {
+      return created(Permissions.admin(), created.expiry());
+    }
+    if (event instanceof ResourceTokenCreated created) {
+      return created(created.permissions(), created.expiry());
+    }
     if (event instanceof TokenRevoked) {
       return List.of(new Change("state", "live", "revoked"));
     }
     if (event instanceof OperatorTokenRegenerated regenerated) {
       return List.of(new Change("hash", null, regenerated.hash().hex()));
     }
-    List<Change> changes = new ArrayList<>();
-    changes.add(new Change("state", null, "live"));
-    if (event instanceof ResourceTokenCreated created) {
-      changes.add(new Change("permissions", null, created.permissions().toString()));
-      changes.add(new Change("expiry", null, created.expiry().toString()));
-    } else {
-      changes.add(new Change("permissions", null, "*:*:*"));
-      changes.add(
-          new Change(
-              "expiry",
-              null,
-              event instanceof NamedAdminCreated created ? created.expiry().toString() : "never"));
+    if (event instanceof TokenRotated rotated) {
+      return List.of(
+          new Change("hash", null, rotated.hash().hex()),
+          new Change("grace_end", null, rotated.graceEnd().toString()));
     }
-    return changes;
+    if (event instanceof TokenSuspended) {
+      return List.of(new Change("state", "live", "suspended"));
+    }
+    if (event instanceof TokenResumed) {
+      return List.of(new Change("state", "suspended", "live"));
+    }
+    if (event instanceof TokenDescribed described) {
+      return List.of(new Change("description", described.before(), described.description()));
+    }
+    if (event instanceof TokenExpiryChanged changed) {
+      return List.of(
+          new Change("expiry", changed.before().toString(), changed.expiry().toString()));
+    }
+    if (event instanceof TokenPermissionsChanged changed) {
+      return List.of(
+          new Change("permissions", changed.before().toString(), changed.permissions().toString()));
+    }
+    if (event instanceof TokenExpired) {
+      return List.of(new Change("state", "live", "expired"));
+    }
+    // A notice changes nothing.
+    return List.of();
+  }
+
+  private static List<Change> created(Permissions permissions, Expiry expiry) {
+    return List.of(
+        new Change("state", null, "live"),
+        new Change("permissions", null, permissions.toString()),
+        new Change("expiry", null, expiry.toString()));
   }
 
   /** The batch could not be written; its cause says why. */

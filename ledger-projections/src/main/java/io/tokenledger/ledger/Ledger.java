@@ -5,8 +5,12 @@ import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.follow.Follower;
 import io.tokenledger.history.AuditLog;
-import io.tokenledger.history.AuditLogFollower;
+import io.tokenledger.history.AuditLogTable;
+import io.tokenledger.idempotency.AnswerExists;
+import io.tokenledger.idempotency.IdempotentAnswers;
+import io.tokenledger.idempotency.RequestKey;
 import io.tokenledger.lookup.TokenLookup;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
@@ -17,20 +21,34 @@ import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.sequence.Sequencer;
+import io.tokenledger.sql.SqlQueries;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.Refusal;
 import io.tokenledger.token.TokenCommand;
+import io.tokenledger.token.TokenCommand.AnnounceExpiry;
+import io.tokenledger.token.TokenCommand.ChangeExpiry;
+import io.tokenledger.token.TokenCommand.ChangePermissions;
+import io.tokenledger.token.TokenCommand.CreateNamedAdmin;
+import io.tokenledger.token.TokenCommand.CreateOperatorToken;
 import io.tokenledger.token.TokenCommand.CreateResourceToken;
+import io.tokenledger.token.TokenCommand.DescribeToken;
+import io.tokenledger.token.TokenCommand.RecordExpiry;
 import io.tokenledger.token.TokenCommand.RegenerateOperatorToken;
+import io.tokenledger.token.TokenCommand.ResumeToken;
 import io.tokenledger.token.TokenCommand.RevokeToken;
+import io.tokenledger.token.TokenCommand.RotateToken;
+import io.tokenledger.token.TokenCommand.SuspendToken;
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
 import io.tokenledger.token.TokenSecret;
 import io.tokenledger.token.TokenSummary;
+import io.tokenledger.tokens.TokenDirectory;
+import io.tokenledger.tokens.TokenTable;
+import io.tokenledger.tokens.TokenUsage;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.sql.Connection;
@@ -42,6 +60,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -63,6 +82,7 @@ public final class Ledger implements AutoCloseable {
   private static final Duration SEQUENCER_INTERVAL = Duration.ofMillis(200);
   private static final Duration FLOOR_PATIENCE = Duration.ofSeconds(60);
   private static final Duration RECONCILE_INTERVAL = Duration.ofSeconds(60);
+  private static final Duration QUERY_LIMIT = Duration.ofSeconds(10);
   private static final Duration REFUSAL_WINDOW = Duration.ofMinutes(1);
 
   private static final String ADD_KEY_CHECK =
@@ -79,6 +99,22 @@ public final class Ledger implements AutoCloseable {
        WHERE key_name = 'ledger'
       """;
 
+  private static final Map<Class<? extends TokenCommand>, EventType> ASKED_FOR =
+      Map.ofEntries(
+          Map.entry(CreateOperatorToken.class, EventType.OPERATOR_TOKEN_CREATED),
+          Map.entry(RegenerateOperatorToken.class, EventType.OPERATOR_TOKEN_REGENERATED),
+          Map.entry(CreateNamedAdmin.class, EventType.NAMED_ADMIN_CREATED),
+          Map.entry(CreateResourceToken.class, EventType.RESOURCE_TOKEN_CREATED),
+          Map.entry(RevokeToken.class, EventType.TOKEN_REVOKED),
+          Map.entry(RotateToken.class, EventType.TOKEN_ROTATED),
+          Map.entry(SuspendToken.class, EventType.TOKEN_SUSPENDED),
+          Map.entry(ResumeToken.class, EventType.TOKEN_RESUMED),
+          Map.entry(DescribeToken.class, EventType.TOKEN_DESCRIBED),
+          Map.entry(ChangeExpiry.class, EventType.TOKEN_EXPIRY_CHANGED),
+          Map.entry(ChangePermissions.class, EventType.TOKEN_PERMISSIONS_CHANGED),
+          Map.entry(RecordExpiry.class, EventType.TOKEN_EXPIRED),
+          Map.entry(AnnounceExpiry.class, EventType.TOKEN_EXPIRY_ANNOUNCED));
+
   private final HikariDataSource writers;
   private final HikariDataSource readers;
   private final CommandBatches commands;
@@ -87,20 +123,35 @@ public final class Ledger implements AutoCloseable {
   private final AuditLog audit;
   private final Replay replay;
   private final Sequencer sequencer;
-  private final AuditLogFollower follower;
+  private final List<Follower> followers;
+  private final TokenDirectory tokens;
+  private final TokenUsage usage;
+  private final SqlQueries sql;
+  private final IdempotentAnswers answers;
+  private final Housekeeping housekeeping;
+  private final LedgerKey key;
   private final ExecutorService refusals;
 
-  private Ledger(LedgerOptions options, DatabaseUrl app, LedgerKey key, MeterRegistry meters) {
+  private Ledger(LedgerOptions options, Schema.Logins logins, LedgerKey key, MeterRegistry meters) {
+    DatabaseUrl app = logins.app();
     this.writers = pool(app, "ledger-write", options.poolSize(), false, meters);
     this.readers = pool(app, "ledger-read", options.poolSize(), true, meters);
     requireSameKey(writers, key);
     Envelopes envelopes =
         new Envelopes(
             new SubjectKeys(options.subjectKeyStore()), key, options.logOrigin(), options.nodeId());
-    this.follower = new AuditLogFollower(writers);
+    this.key = key;
+    this.followers =
+        List.of(
+            new Follower(writers, new AuditLogTable()), new Follower(writers, new TokenTable()));
     this.sequencer =
         new Sequencer(
-            app, SEQUENCER_INTERVAL, FLOOR_PATIENCE, RECONCILE_INTERVAL, follower::wake, meters);
+            app,
+            SEQUENCER_INTERVAL,
+            FLOOR_PATIENCE,
+            RECONCILE_INTERVAL,
+            () -> followers.forEach(Follower::wake),
+            meters);
     EventTable table = new EventTable(key);
     Transactions transactions = new Transactions(writers);
     EventStorage storage =
@@ -112,6 +163,11 @@ public final class Ledger implements AutoCloseable {
             writers, table, envelopes, sequencer::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.audit = new AuditLog(readers, envelopes, sequencer::wake);
     this.replay = new Replay(writers);
+    this.tokens = new TokenDirectory(readers, sequencer::wake);
+    this.usage = new TokenUsage(writers);
+    this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
+    this.answers = new IdempotentAnswers(writers);
+    this.housekeeping = new Housekeeping(writers, commands, answers, sequencer::wake);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
   }
 
@@ -129,12 +185,13 @@ public final class Ledger implements AutoCloseable {
    */
   public static Ledger open(LedgerOptions options, MeterRegistry meters) {
     LedgerKey key = LedgerKey.loadOrCreate(options.ledgerKeyFile());
-    DatabaseUrl app = Schema.migrate(options.database());
-    Ledger ledger = new Ledger(options, app, key, meters);
+    Schema.Logins logins = Schema.migrate(options.database());
+    Ledger ledger = new Ledger(options, logins, key, meters);
     try {
       ledger.probe();
       ledger.sequencer.start();
-      ledger.follower.start();
+      ledger.followers.forEach(Follower::start);
+      ledger.housekeeping.start();
       return ledger;
     } catch (RuntimeException e) {
       ledger.close();
@@ -227,7 +284,8 @@ public final class Ledger implements AutoCloseable {
   /**
    * Carries a command out. A refusal is audited before its future completes.
    *
-   * @return completes after the commit with the token; exceptionally with {@link TokenRefused}, or
+   * @return completes after the commit with the token; exceptionally with {@link TokenRefused},
+   *     {@link AnswerExists} when a command under the same {@link RequestKey} was there first, or
    *     {@link LedgerUnavailable} when nothing is known to have been stored
    */
   public CompletableFuture<TokenSummary> execute(Proposal proposal, RequestContext context) {
@@ -242,6 +300,11 @@ public final class Ledger implements AutoCloseable {
       // Not in the thread that runs commands: others wait for that one.
       return CompletableFuture.supplyAsync(
           () -> {
+            // The same request a moment ago may be why: then that one's answer is this one's.
+            Proposal.Keep keep = proposal.keep();
+            if (keep != null && answers.find(keep.key()).isPresent()) {
+              throw new AnswerExists();
+            }
             audit(proposal, context, refused.refusal());
             throw refused;
           },
@@ -253,23 +316,25 @@ public final class Ledger implements AutoCloseable {
   private void audit(Proposal proposal, RequestContext context, Refusal refusal) {
     String reason = refusal.name().toLowerCase(Locale.ROOT);
     String target = proposal.name().value();
+    String action = action(proposal.command().apply(TokenId.OPERATOR).getClass()).action();
     if (refusal == Refusal.NOT_PERMITTED) {
-      requests.accessDenied(context, action(proposal), reason, refusal.status(), target);
+      requests.accessDenied(context, action, reason, refusal.status(), target);
     } else {
-      requests.commandRejected(context, action(proposal), reason, refusal.status(), target);
+      requests.commandRejected(context, action, reason, refusal.status(), target);
     }
   }
 
-  private static String action(Proposal proposal) {
-    if (proposal.needsId()) {
-      return EventType.RESOURCE_TOKEN_CREATED.action();
+  /**
+   * The event that a command asks for, in whose name its refusal is audited.
+   *
+   * @throws IllegalArgumentException when it is in no row of the list
+   */
+  static EventType action(Class<? extends TokenCommand> command) {
+    EventType type = ASKED_FOR.get(command);
+    if (type == null) {
+      throw new IllegalArgumentException("no event is known that " + command + " asks for");
     }
-    TokenCommand command = proposal.command().apply(TokenId.OPERATOR);
-    return command instanceof RevokeToken
-        ? EventType.TOKEN_REVOKED.action()
-        : command instanceof RegenerateOperatorToken
-            ? EventType.OPERATOR_TOKEN_REGENERATED.action()
-            : EventType.OPERATOR_TOKEN_CREATED.action();
+    return type;
   }
 
   private static Throwable unwrapped(Throwable failure) {
@@ -296,6 +361,32 @@ public final class Ledger implements AutoCloseable {
     return replay;
   }
 
+  public TokenDirectory tokens() {
+    return tokens;
+  }
+
+  public SqlQueries sql() {
+    return sql;
+  }
+
+  public TokenUsage usage() {
+    return usage;
+  }
+
+  public IdempotentAnswers answers() {
+    return answers;
+  }
+
+  /**
+   * What a caller's {@code Idempotency-Key} becomes here.
+   *
+   * @see RequestKey
+   */
+  public RequestKey requestKey(
+      String actor, String secret, String idempotencyKey, String request, boolean keepsSecrets) {
+    return new RequestKey(key, actor, secret, idempotencyKey, request, keepsSecrets);
+  }
+
   /**
    * Asks the database for a sign of life.
    *
@@ -314,12 +405,20 @@ public final class Ledger implements AutoCloseable {
   @Override
   public void close() {
     LOG.debug("closing");
+    housekeeping.close();
     commands.close();
     refusals.shutdown();
     requests.close();
+    usage.close();
     sequencer.close();
-    follower.close();
+    followers.forEach(Follower::close);
+    sql.close();
     readers.close();
     writers.close();
+  }
+
+  /** For tests: what the clock would do every few seconds. */
+  Housekeeping housekeeping() {
+    return housekeeping;
   }
 }

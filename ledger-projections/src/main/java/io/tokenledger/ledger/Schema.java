@@ -33,13 +33,21 @@ final class Schema {
   private Schema() {}
 
   /**
-   * Makes the lesser role and the schema, or what they lack.
+   * How to log in as the lesser roles.
    *
-   * @return how to log in as the lesser role
+   * @param app what nodes work as
+   * @param sql what callers' queries run as
+   */
+  record Logins(DatabaseUrl app, DatabaseUrl sql) {}
+
+  /**
+   * Makes the lesser roles and the schema, or what they lack.
+   *
+   * @return how to log in as the lesser roles
    * @throws IllegalStateException when the server is older than PostgreSQL 15, the schema is newer
    *     than this program, or the owner lacks a right; one sentence says which
    */
-  static DatabaseUrl migrate(DatabaseUrl owner) {
+  static Logins migrate(DatabaseUrl owner) {
     try (Connection connection =
         DriverManager.getConnection(owner.jdbcUrl(), owner.user(), owner.password())) {
       requireKnownServer(connection);
@@ -48,9 +56,9 @@ final class Schema {
         statement.setLong(1, Locks.MIGRATION);
         statement.execute();
       }
-      DatabaseUrl app = Roles.ensureApp(owner);
-      migrate(owner, Roles.appRole(owner));
-      return app;
+      Logins logins = new Logins(Roles.ensureApp(owner), Roles.ensureSql(owner));
+      migrateSchema(owner);
+      return logins;
     } catch (SQLException e) {
       throw new LedgerUnavailable("the database " + owner + " cannot be reached", e);
     }
@@ -67,13 +75,16 @@ final class Schema {
     }
   }
 
-  private static void migrate(DatabaseUrl owner, String appRole) {
+  private static void migrateSchema(DatabaseUrl owner) {
     Flyway flyway =
         Flyway.configure()
             .dataSource(owner.jdbcUrl(), owner.user(), owner.password())
             .locations("classpath:io/tokenledger/store/migration")
             .defaultSchema("migrations")
-            .placeholders(Map.of("app", '"' + appRole + '"'))
+            .placeholders(
+                Map.of(
+                    "app", '"' + Roles.appRole(owner) + '"',
+                    "sql", '"' + Roles.sqlRole(owner) + '"'))
             .load();
     MigrationInfo[] all = flyway.info().all();
     boolean newer =

@@ -12,7 +12,9 @@ import org.jspecify.annotations.Nullable;
  * What the lookup knows of a secret.
  *
  * @param revokedAt when its token was revoked; null while it is not
- * @param supersededAt when a regeneration replaced this secret; null while it is the current one
+ * @param supersededAt the first millisecond at which this secret is no longer valid because another
+ *     replaced it, in the future while a rotation's grace lasts; null for the current one
+ * @param suspendedAt since when its token is suspended; null while it is not
  */
 public record FoundToken(
     TokenId id,
@@ -22,14 +24,16 @@ public record FoundToken(
     Instant createdAt,
     Expiry expiry,
     @Nullable Instant revokedAt,
-    @Nullable Instant supersededAt) {
+    @Nullable Instant supersededAt,
+    @Nullable Instant suspendedAt) {
 
   /** Whether the secret may be used, or why not. */
   public enum State {
     LIVE,
     EXPIRED,
     REVOKED,
-    SUPERSEDED
+    SUPERSEDED,
+    SUSPENDED
   }
 
   /** The state at that millisecond. A revocation outranks an expiry. */
@@ -37,9 +41,17 @@ public record FoundToken(
     if (revokedAt != null) {
       return State.REVOKED;
     }
-    if (supersededAt != null) {
+    if (supersededAt != null && supersededAt.toEpochMilli() <= nowEpochMillis) {
       return State.SUPERSEDED;
     }
+    if (suspendedAt != null) {
+      return State.SUSPENDED;
+    }
     return expiry.isLive(nowEpochMillis) ? State.LIVE : State.EXPIRED;
+  }
+
+  /** Until when this very secret is valid: its token's expiry, or its grace if that ends first. */
+  public Expiry secretExpiry() {
+    return supersededAt == null ? expiry : new Expiry(supersededAt.toEpochMilli());
   }
 }

@@ -8,7 +8,12 @@ import io.tokenledger.token.TokenEvent.NamedAdminCreated;
 import io.tokenledger.token.TokenEvent.OperatorTokenCreated;
 import io.tokenledger.token.TokenEvent.OperatorTokenRegenerated;
 import io.tokenledger.token.TokenEvent.ResourceTokenCreated;
+import io.tokenledger.token.TokenEvent.TokenExpiryChanged;
+import io.tokenledger.token.TokenEvent.TokenPermissionsChanged;
+import io.tokenledger.token.TokenEvent.TokenResumed;
 import io.tokenledger.token.TokenEvent.TokenRevoked;
+import io.tokenledger.token.TokenEvent.TokenRotated;
+import io.tokenledger.token.TokenEvent.TokenSuspended;
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenKind;
 import io.tokenledger.token.TokenName;
@@ -16,6 +21,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Types;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -55,14 +61,15 @@ public final class LookupTable {
          AND last_sequence < ?
       """;
 
+  /** The current secret ends with the grace; one that was in its grace already ends at once. */
   private static final String SUPERSEDE =
       """
       UPDATE token_lookup
-         SET superseded_at_ms = ?,
+         SET superseded_at_ms = CASE WHEN superseded_at_ms IS NULL THEN ?
+                                     ELSE least(superseded_at_ms, ?) END,
              last_sequence    = ?,
              changed_xid      = pg_current_xact_id()
        WHERE token_id         = ?
-         AND superseded_at_ms IS NULL
          AND last_sequence    < ?
       """;
 
@@ -70,18 +77,49 @@ public final class LookupTable {
       """
       INSERT INTO token_lookup
         (secret_hash, token_id, token_name, kind, permissions, created_at_ms, expires_at_ms,
-         last_sequence)
+         suspended_at_ms, last_sequence)
       SELECT ?, token_id, token_name, kind, permissions, created_at_ms, expires_at_ms,
-             last_sequence
+             suspended_at_ms, last_sequence
         FROM token_lookup
        WHERE token_id      = ?
          AND last_sequence = ?
+       LIMIT 1
+      """;
+
+  private static final String SUSPEND =
+      """
+      UPDATE token_lookup
+         SET suspended_at_ms = ?,
+             last_sequence   = ?,
+             changed_xid     = pg_current_xact_id()
+       WHERE token_id        = ?
+         AND last_sequence   < ?
+      """;
+
+  private static final String CHANGE_EXPIRY =
+      """
+      UPDATE token_lookup
+         SET expires_at_ms = ?,
+             last_sequence = ?,
+             changed_xid   = pg_current_xact_id()
+       WHERE token_id      = ?
+         AND last_sequence < ?
+      """;
+
+  private static final String CHANGE_PERMISSIONS =
+      """
+      UPDATE token_lookup
+         SET permissions   = string_to_array(?, E'\\n'),
+             last_sequence = ?,
+             changed_xid   = pg_current_xact_id()
+       WHERE token_id      = ?
+         AND last_sequence < ?
       """;
 
   private static final String FIND =
       """
       SELECT token_id, token_name, kind, permissions, created_at_ms, expires_at_ms, revoked_at_ms,
-             superseded_at_ms
+             superseded_at_ms, suspended_at_ms
         FROM token_lookup
        WHERE secret_hash = ?
       """;
@@ -131,11 +169,7 @@ public final class LookupTable {
       // A token of this very batch may be meant.
       insert(connection, created);
       created.clear();
-      if (step.event() instanceof TokenRevoked revoked) {
-        revoke(connection, revoked, step.sequence());
-      } else if (step.event() instanceof OperatorTokenRegenerated regenerated) {
-        regenerate(connection, regenerated, step.sequence());
-      }
+      change(connection, step.event(), step.sequence());
     }
     insert(connection, created);
   }
@@ -211,10 +245,34 @@ public final class LookupTable {
     }
   }
 
-  private static void revoke(Connection connection, TokenRevoked event, long sequence)
+  private static void change(Connection connection, TokenEvent event, long sequence)
       throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(REVOKE)) {
-      statement.setLong(1, event.revokedAt().toEpochMilli());
+    if (event instanceof TokenRevoked revoked) {
+      set(connection, REVOKE, revoked.revokedAt().toEpochMilli(), event, sequence);
+    } else if (event instanceof OperatorTokenRegenerated regenerated) {
+      Instant now = regenerated.regeneratedAt();
+      succeed(connection, event, regenerated.hash(), now, now, sequence);
+    } else if (event instanceof TokenRotated rotated) {
+      succeed(connection, event, rotated.hash(), rotated.rotatedAt(), rotated.graceEnd(), sequence);
+    } else if (event instanceof TokenSuspended suspended) {
+      set(connection, SUSPEND, suspended.suspendedAt().toEpochMilli(), event, sequence);
+    } else if (event instanceof TokenResumed) {
+      set(connection, SUSPEND, null, event, sequence);
+    } else if (event instanceof TokenExpiryChanged changed) {
+      Long expires = changed.expiry().isNever() ? null : changed.expiry().epochMillis();
+      set(connection, CHANGE_EXPIRY, expires, event, sequence);
+    } else if (event instanceof TokenPermissionsChanged changed) {
+      String permissions = String.join("\n", changed.permissions().texts());
+      set(connection, CHANGE_PERMISSIONS, permissions, event, sequence);
+    }
+    // A description, a notice and the record of an expiry change nothing that is decided here.
+  }
+
+  private static void set(
+      Connection connection, String sql, @Nullable Object value, TokenEvent event, long sequence)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(sql)) {
+      statement.setObject(1, value, value instanceof String ? Types.VARCHAR : Types.BIGINT);
       statement.setLong(2, sequence);
       statement.setLong(3, event.id().value());
       statement.setLong(4, sequence);
@@ -222,17 +280,24 @@ public final class LookupTable {
     }
   }
 
-  private static void regenerate(
-      Connection connection, OperatorTokenRegenerated event, long sequence) throws SQLException {
+  private static void succeed(
+      Connection connection,
+      TokenEvent event,
+      SecretHash successor,
+      Instant now,
+      Instant graceEnd,
+      long sequence)
+      throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(SUPERSEDE)) {
-      statement.setLong(1, event.regeneratedAt().toEpochMilli());
-      statement.setLong(2, sequence);
-      statement.setLong(3, event.id().value());
-      statement.setLong(4, sequence);
+      statement.setLong(1, graceEnd.toEpochMilli());
+      statement.setLong(2, now.toEpochMilli());
+      statement.setLong(3, sequence);
+      statement.setLong(4, event.id().value());
+      statement.setLong(5, sequence);
       statement.executeUpdate();
     }
     try (PreparedStatement statement = connection.prepareStatement(INSERT_SUCCESSOR)) {
-      statement.setBytes(1, event.hash().bytes());
+      statement.setBytes(1, successor.bytes());
       statement.setLong(2, event.id().value());
       statement.setLong(3, sequence);
       statement.executeUpdate();
@@ -266,7 +331,8 @@ public final class LookupTable {
         Instant.ofEpochMilli(row.getLong("created_at_ms")),
         expires == null ? Expiry.NEVER : new Expiry(expires),
         instant(row.getObject("revoked_at_ms", Long.class)),
-        instant(row.getObject("superseded_at_ms", Long.class)));
+        instant(row.getObject("superseded_at_ms", Long.class)),
+        instant(row.getObject("suspended_at_ms", Long.class)));
   }
 
   private static @Nullable Instant instant(@Nullable Long epochMillis) {

@@ -12,8 +12,9 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * The lesser role that nodes work as, named after the database: it may append events and never
- * change one. Its password is derived from the owner's, so that nodes need no shared file for it.
+ * The lesser roles, named after the database: one that nodes work as, which may append events and
+ * never change one, and one for queries in SQL, which may read the views of one schema. Their
+ * passwords are derived from the owner's, so that nodes need no shared file for them.
  */
 public final class Roles {
 
@@ -41,14 +42,32 @@ public final class Roles {
     return owner.database() + "_app";
   }
 
+  /** The name of the role that callers' queries run as. */
+  public static String sqlRole(DatabaseUrl owner) {
+    return owner.database() + "_sql";
+  }
+
   /**
-   * Makes the role when it is missing and gives it its password.
+   * Makes the role that nodes work as when it is missing and gives it its password.
    *
    * @return how to log in as it
    * @throws IllegalStateException when the owner may not make roles, saying which SQL to run
    */
   public static DatabaseUrl ensureApp(DatabaseUrl owner) {
-    String role = appRole(owner);
+    return ensure(owner, appRole(owner));
+  }
+
+  /**
+   * The same for the role that callers' queries run as.
+   *
+   * @return how to log in as it
+   * @throws IllegalStateException as above
+   */
+  public static DatabaseUrl ensureSql(DatabaseUrl owner) {
+    return ensure(owner, sqlRole(owner));
+  }
+
+  private static DatabaseUrl ensure(DatabaseUrl owner, String role) {
     DatabaseUrl app = owner.as(role, derivedPassword(owner, role));
     if (canLogIn(app)) {
       return app;

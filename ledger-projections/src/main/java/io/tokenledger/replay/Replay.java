@@ -96,17 +96,21 @@ public final class Replay {
              CASE WHEN live.superseded_at_ms IS DISTINCT FROM built.superseded_at_ms
                   THEN format('superseded_at_ms: %s -> %s', live.superseded_at_ms,
                               built.superseded_at_ms) END,
+             CASE WHEN live.suspended_at_ms IS DISTINCT FROM built.suspended_at_ms
+                  THEN format('suspended_at_ms: %s -> %s', live.suspended_at_ms,
+                              built.suspended_at_ms) END,
              CASE WHEN live.last_sequence IS DISTINCT FROM built.last_sequence
                   THEN format('last_sequence: %s -> %s', live.last_sequence, built.last_sequence) END)
              END AS detail
         FROM views.token_lookup AS live
         FULL JOIN rebuild.token_lookup AS built ON built.secret_hash = live.secret_hash
        WHERE (live.token_id, live.token_name, live.kind, live.permissions, live.created_at_ms,
-              live.expires_at_ms, live.revoked_at_ms, live.superseded_at_ms, live.last_sequence)
+              live.expires_at_ms, live.revoked_at_ms, live.superseded_at_ms, live.suspended_at_ms,
+              live.last_sequence)
              IS DISTINCT FROM
              (built.token_id, built.token_name, built.kind, built.permissions,
               built.created_at_ms, built.expires_at_ms, built.revoked_at_ms,
-              built.superseded_at_ms, built.last_sequence)
+              built.superseded_at_ms, built.suspended_at_ms, built.last_sequence)
        ORDER BY token_id
       """;
 
@@ -119,20 +123,20 @@ public final class Replay {
               WHERE built.secret_hash = live.secret_hash
                 AND (live.token_id, live.token_name, live.kind, live.permissions,
                      live.created_at_ms, live.expires_at_ms, live.revoked_at_ms,
-                     live.superseded_at_ms, live.last_sequence)
+                     live.superseded_at_ms, live.suspended_at_ms, live.last_sequence)
                     IS NOT DISTINCT FROM
                     (built.token_id, built.token_name, built.kind, built.permissions,
                      built.created_at_ms, built.expires_at_ms, built.revoked_at_ms,
-                     built.superseded_at_ms, built.last_sequence))
+                     built.superseded_at_ms, built.suspended_at_ms, built.last_sequence))
       """;
 
   private static final String ADD_MISSING =
       """
       INSERT INTO views.token_lookup
         (secret_hash, token_id, token_name, kind, permissions, created_at_ms, expires_at_ms,
-         revoked_at_ms, superseded_at_ms, last_sequence)
+         revoked_at_ms, superseded_at_ms, suspended_at_ms, last_sequence)
       SELECT secret_hash, token_id, token_name, kind, permissions, created_at_ms, expires_at_ms,
-             revoked_at_ms, superseded_at_ms, last_sequence
+             revoked_at_ms, superseded_at_ms, suspended_at_ms, last_sequence
         FROM rebuild.token_lookup AS built
        WHERE NOT EXISTS (SELECT 1
                            FROM views.token_lookup AS live

@@ -7,9 +7,11 @@ import io.tokenledger.audit.Outcome;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.audit.RequestEvent;
 import io.tokenledger.audit.RequestEvent.AccessDenied;
+import io.tokenledger.audit.RequestEvent.AnswerRepeated;
 import io.tokenledger.audit.RequestEvent.AuthenticationFailed;
 import io.tokenledger.audit.RequestEvent.CommandRejected;
 import io.tokenledger.audit.RequestEvent.DecisionsDenied;
+import io.tokenledger.audit.RequestEvent.ReplayFinished;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.Envelopes.What;
 import io.tokenledger.store.EventJson;
@@ -166,6 +168,35 @@ public final class RequestLog implements AutoCloseable {
         false);
   }
 
+  /**
+   * A request came again and got the stored answer of the first, secret included.
+   *
+   * @param target the token as {@code token:ID}
+   * @throws LedgerUnavailable when the first of its kind cannot be stored
+   */
+  public void answerRepeated(RequestContext context, String action, String target) {
+    record(
+        new Kind(EventType.ANSWER_REPEATED, who(context), action, "idempotent_repeat", 201, target),
+        context,
+        true);
+  }
+
+  /**
+   * The authorization lookup was rebuilt. Each has its own event.
+   *
+   * @param action {@code replay.verify} or {@code replay.swap}
+   * @param equal whether the live lookup was what the events say
+   * @throws LedgerUnavailable when that cannot be stored
+   */
+  public void replayFinished(
+      RequestContext context, String action, boolean equal, Instant started) {
+    await(
+        submit(
+            new ReplayFinished(
+                action, equal ? "equal" : "different", 200, null, 1, started, clock.instant()),
+            context));
+  }
+
   private void record(Kind kind, RequestContext context, boolean firstAtOnce) {
     Instant now = clock.instant();
     boolean writeNow;
@@ -202,6 +233,9 @@ public final class RequestLog implements AutoCloseable {
               kind.action(), kind.reason(), kind.status(), kind.target(), count, first, last);
       case COMMAND_REJECTED ->
           new CommandRejected(
+              kind.action(), kind.reason(), kind.status(), kind.target(), count, first, last);
+      case ANSWER_REPEATED ->
+          new AnswerRepeated(
               kind.action(), kind.reason(), kind.status(), kind.target(), count, first, last);
       case DECISIONS_DENIED ->
           new DecisionsDenied(
@@ -309,8 +343,13 @@ public final class RequestLog implements AutoCloseable {
     RequestEvent event = waiting.event();
     EventType type = EventType.of(event);
     String eventId = IdentifierFactory.getInstance().generateIdentifier();
-    Outcome outcome = event instanceof CommandRejected ? Outcome.FAILED : Outcome.DENIED;
+    Outcome outcome =
+        event instanceof AnswerRepeated || event instanceof ReplayFinished
+            ? Outcome.SUCCESS
+            : event instanceof CommandRejected ? Outcome.FAILED : Outcome.DENIED;
     String target = target(event);
+    // The others know the name that was asked for, whether or not a token bears it.
+    boolean byId = event instanceof AnswerRepeated || event instanceof DecisionsDenied;
     return new EventTable.Row(
         eventId,
         STREAM_PREFIX + eventId,
@@ -330,8 +369,8 @@ public final class RequestLog implements AutoCloseable {
                 event.reason(),
                 event.statusCode(),
                 target == null ? null : "token",
-                null,
-                target,
+                byId ? target : null,
+                byId ? null : target,
                 null,
                 null,
                 List.of())));
@@ -343,6 +382,9 @@ public final class RequestLog implements AutoCloseable {
     }
     if (event instanceof CommandRejected rejected) {
       return rejected.target();
+    }
+    if (event instanceof AnswerRepeated repeated) {
+      return repeated.target();
     }
     return event instanceof DecisionsDenied denied ? denied.target() : null;
   }

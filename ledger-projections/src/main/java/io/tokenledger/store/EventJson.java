@@ -3,9 +3,11 @@ package io.tokenledger.store;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestEvent;
 import io.tokenledger.audit.RequestEvent.AccessDenied;
+import io.tokenledger.audit.RequestEvent.AnswerRepeated;
 import io.tokenledger.audit.RequestEvent.AuthenticationFailed;
 import io.tokenledger.audit.RequestEvent.CommandRejected;
 import io.tokenledger.audit.RequestEvent.DecisionsDenied;
+import io.tokenledger.audit.RequestEvent.ReplayFinished;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
@@ -14,7 +16,15 @@ import io.tokenledger.token.TokenEvent.NamedAdminCreated;
 import io.tokenledger.token.TokenEvent.OperatorTokenCreated;
 import io.tokenledger.token.TokenEvent.OperatorTokenRegenerated;
 import io.tokenledger.token.TokenEvent.ResourceTokenCreated;
+import io.tokenledger.token.TokenEvent.TokenDescribed;
+import io.tokenledger.token.TokenEvent.TokenExpired;
+import io.tokenledger.token.TokenEvent.TokenExpiryAnnounced;
+import io.tokenledger.token.TokenEvent.TokenExpiryChanged;
+import io.tokenledger.token.TokenEvent.TokenPermissionsChanged;
+import io.tokenledger.token.TokenEvent.TokenResumed;
 import io.tokenledger.token.TokenEvent.TokenRevoked;
+import io.tokenledger.token.TokenEvent.TokenRotated;
+import io.tokenledger.token.TokenEvent.TokenSuspended;
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenName;
 import java.time.DateTimeException;
@@ -72,6 +82,41 @@ public final class EventJson {
       json.put("expiry", text(created.expiry()));
     } else if (event instanceof TokenRevoked revoked) {
       json.put("revoked_at", revoked.revokedAt().toString());
+    } else {
+      writeChange(json, event);
+    }
+  }
+
+  private static void writeChange(ObjectNode json, TokenEvent event) {
+    if (event instanceof TokenRotated rotated) {
+      json.put("hash", rotated.hash().hex());
+      json.put("rotated_at", rotated.rotatedAt().toString());
+      json.put("grace_end", rotated.graceEnd().toString());
+    } else if (event instanceof TokenSuspended suspended) {
+      json.put("suspended_at", suspended.suspendedAt().toString());
+    } else if (event instanceof TokenResumed resumed) {
+      json.put("resumed_at", resumed.resumedAt().toString());
+    } else if (event instanceof TokenDescribed described) {
+      json.put("before", described.before());
+      json.put("description", described.description());
+      json.put("described_at", described.describedAt().toString());
+    } else if (event instanceof TokenExpiryChanged changed) {
+      json.put("before", text(changed.before()));
+      json.put("expiry", text(changed.expiry()));
+      json.put("changed_at", changed.changedAt().toString());
+    } else if (event instanceof TokenPermissionsChanged changed) {
+      ArrayNode before = json.putArray("before");
+      changed.before().texts().forEach(before::add);
+      ArrayNode permissions = json.putArray("permissions");
+      changed.permissions().texts().forEach(permissions::add);
+      json.put("changed_at", changed.changedAt().toString());
+    } else if (event instanceof TokenExpired expired) {
+      json.put("expiry", text(expired.expiry()));
+      json.put("recorded_at", expired.recordedAt().toString());
+    } else if (event instanceof TokenExpiryAnnounced announced) {
+      json.put("expiry", text(announced.expiry()));
+      json.put("days_ahead", announced.daysAhead());
+      json.put("announced_at", announced.announcedAt().toString());
     }
   }
 
@@ -83,6 +128,10 @@ public final class EventJson {
       json.put("target", denied.target());
     } else if (event instanceof CommandRejected rejected) {
       json.put("target", rejected.target());
+    } else if (event instanceof AnswerRepeated repeated) {
+      json.put("target", repeated.target());
+    } else if (event instanceof ReplayFinished finished) {
+      json.put("target", finished.target());
     } else if (event instanceof DecisionsDenied denied) {
       json.put("target", denied.target());
     }
@@ -130,6 +179,46 @@ public final class EventJson {
               instant(json, "created_at"),
               expiry(json));
       case TOKEN_REVOKED -> new TokenRevoked(name(json), id(json), instant(json, "revoked_at"));
+      case TOKEN_ROTATED ->
+          new TokenRotated(
+              name(json),
+              id(json),
+              hash(json),
+              instant(json, "rotated_at"),
+              instant(json, "grace_end"));
+      case TOKEN_SUSPENDED ->
+          new TokenSuspended(name(json), id(json), instant(json, "suspended_at"));
+      case TOKEN_RESUMED -> new TokenResumed(name(json), id(json), instant(json, "resumed_at"));
+      case TOKEN_DESCRIBED ->
+          new TokenDescribed(
+              name(json),
+              id(json),
+              string(json, "before"),
+              string(json, "description"),
+              instant(json, "described_at"));
+      case TOKEN_EXPIRY_CHANGED ->
+          new TokenExpiryChanged(
+              name(json),
+              id(json),
+              expiry(json, "before"),
+              expiry(json),
+              instant(json, "changed_at"));
+      case TOKEN_PERMISSIONS_CHANGED ->
+          new TokenPermissionsChanged(
+              name(json),
+              id(json),
+              Permissions.parse(strings(json, "before")),
+              Permissions.parse(strings(json, "permissions")),
+              instant(json, "changed_at"));
+      case TOKEN_EXPIRED ->
+          new TokenExpired(name(json), id(json), expiry(json), instant(json, "recorded_at"));
+      case TOKEN_EXPIRY_ANNOUNCED ->
+          new TokenExpiryAnnounced(
+              name(json),
+              id(json),
+              expiry(json),
+              required(json, "days_ahead").intValue(),
+              instant(json, "announced_at"));
       case AUTHENTICATION_FAILED ->
           new AuthenticationFailed(
               string(json, "action"),
@@ -138,34 +227,35 @@ public final class EventJson {
               required(json, "count").longValue(),
               instant(json, "first"),
               instant(json, "last"));
-      case ACCESS_DENIED ->
-          new AccessDenied(
-              string(json, "action"),
-              string(json, "reason"),
-              required(json, "status_code").intValue(),
-              optionalString(json, "target"),
-              required(json, "count").longValue(),
-              instant(json, "first"),
-              instant(json, "last"));
-      case COMMAND_REJECTED ->
-          new CommandRejected(
-              string(json, "action"),
-              string(json, "reason"),
-              required(json, "status_code").intValue(),
-              optionalString(json, "target"),
-              required(json, "count").longValue(),
-              instant(json, "first"),
-              instant(json, "last"));
-      case DECISIONS_DENIED ->
-          new DecisionsDenied(
-              string(json, "action"),
-              string(json, "reason"),
-              required(json, "status_code").intValue(),
-              optionalString(json, "target"),
-              required(json, "count").longValue(),
-              instant(json, "first"),
-              instant(json, "last"));
+      case ACCESS_DENIED -> request(json, AccessDenied::new);
+      case COMMAND_REJECTED -> request(json, CommandRejected::new);
+      case REPLAY_FINISHED -> request(json, ReplayFinished::new);
+      case ANSWER_REPEATED -> request(json, AnswerRepeated::new);
+      case DECISIONS_DENIED -> request(json, DecisionsDenied::new);
     };
+  }
+
+  /** What the request events with a target have in common. */
+  private interface Request<E> {
+    E of(
+        String action,
+        String reason,
+        int statusCode,
+        @Nullable String target,
+        long count,
+        Instant first,
+        Instant last);
+  }
+
+  private static <E> E request(JsonNode json, Request<E> event) {
+    return event.of(
+        string(json, "action"),
+        string(json, "reason"),
+        required(json, "status_code").intValue(),
+        optionalString(json, "target"),
+        required(json, "count").longValue(),
+        instant(json, "first"),
+        instant(json, "last"));
   }
 
   private static @Nullable String text(Expiry expiry) {
@@ -202,7 +292,11 @@ public final class EventJson {
   }
 
   private static Expiry expiry(JsonNode json) {
-    String text = optionalString(json, "expiry");
+    return expiry(json, "expiry");
+  }
+
+  private static Expiry expiry(JsonNode json, String field) {
+    String text = optionalString(json, field);
     return text == null ? Expiry.NEVER : new Expiry(Instant.parse(text).toEpochMilli());
   }
 

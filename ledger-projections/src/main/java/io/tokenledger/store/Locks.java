@@ -21,6 +21,12 @@ public final class Locks {
   /** One writer of the audit log at a time. Transaction-level. */
   public static final long AUDIT_FOLLOWER = 0x7106_0005L;
 
+  /** One writer of the table of tokens at a time. Transaction-level. */
+  public static final long TOKEN_FOLLOWER = 0x7106_0007L;
+
+  /** One node looks for expiries and old answers at a time. Transaction-level. */
+  public static final long HOUSEKEEPING = 0x7106_0008L;
+
   /** One node migrates the schema; others wait. Session-level, on the owner's connection. */
   public static final long MIGRATION = 0x7106_0006L;
 

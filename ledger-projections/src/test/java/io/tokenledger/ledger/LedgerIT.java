@@ -51,7 +51,7 @@ import tools.jackson.databind.json.JsonMapper;
 class LedgerIT {
 
   private static final AuditQuery ALL =
-      new AuditQuery(null, null, null, null, null, null, null, 1_000);
+      new AuditQuery(null, null, null, null, null, null, null, null, 1_000);
 
   @TempDir Path keys;
   private DatabaseUrl database;
@@ -399,7 +399,9 @@ class LedgerIT {
     AuditPage older =
         ledger
             .audit()
-            .search(new AuditQuery(null, null, null, null, null, null, middle.leafIndex(), 1_000));
+            .search(
+                new AuditQuery(
+                    null, null, null, null, null, null, null, middle.leafIndex(), 1_000));
     assertEquals(2, older.entries().size());
   }
 
@@ -412,7 +414,7 @@ class LedgerIT {
       @Nullable Instant until) {
     return ledger
         .audit()
-        .search(new AuditQuery(actor, action, token, outcome, since, until, null, 1_000))
+        .search(new AuditQuery(actor, action, token, null, outcome, since, until, null, 1_000))
         .entries()
         .size();
   }

@@ -85,7 +85,7 @@ public final class TestLedger {
   }
 
   public static CompletableFuture<TokenSummary> revoke(Ledger ledger, String name) {
-    return execute(ledger, new RevokeToken(new TokenName(name), now(), ADMIN));
+    return execute(ledger, new RevokeToken(new TokenName(name), null, now(), ADMIN));
   }
 
   public static CompletableFuture<TokenSummary> createOperator(Ledger ledger, SecretHash hash) {

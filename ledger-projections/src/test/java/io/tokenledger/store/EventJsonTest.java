@@ -48,6 +48,28 @@ class EventJsonTest {
               T0,
               Expiry.after(T0, 604_800));
       case TOKEN_REVOKED -> new TokenEvent.TokenRevoked(NAME, ID, T0);
+      case TOKEN_ROTATED -> new TokenEvent.TokenRotated(NAME, ID, HASH, T0, T0.plusSeconds(3_600));
+      case TOKEN_SUSPENDED -> new TokenEvent.TokenSuspended(NAME, ID, T0);
+      case TOKEN_RESUMED -> new TokenEvent.TokenResumed(NAME, ID, T0);
+      case TOKEN_DESCRIBED -> new TokenEvent.TokenDescribed(NAME, ID, "", "hall 3", T0);
+      case TOKEN_EXPIRY_CHANGED ->
+          new TokenEvent.TokenExpiryChanged(NAME, ID, Expiry.NEVER, Expiry.after(T0, 60), T0);
+      case TOKEN_PERMISSIONS_CHANGED ->
+          new TokenEvent.TokenPermissionsChanged(
+              NAME,
+              ID,
+              Permissions.parse(List.of("db:a:read")),
+              Permissions.parse(List.of("db:a:read,write", "system:ping:read")),
+              T0);
+      case TOKEN_EXPIRED -> new TokenEvent.TokenExpired(NAME, ID, Expiry.after(T0, 60), T0);
+      case TOKEN_EXPIRY_ANNOUNCED ->
+          new TokenEvent.TokenExpiryAnnounced(NAME, ID, Expiry.after(T0, 60), 7, T0);
+      case REPLAY_FINISHED ->
+          new RequestEvent.ReplayFinished(
+              "replay.swap", "equal", 200, null, 1, T0, T0.plusSeconds(2));
+      case ANSWER_REPEATED ->
+          new RequestEvent.AnswerRepeated(
+              "token.create", "idempotent_repeat", 201, "token:7", 2, T0, T0);
       case AUTHENTICATION_FAILED ->
           new RequestEvent.AuthenticationFailed("GET /health", "unknown_token", 401, 1, T0, T0);
       case ACCESS_DENIED ->

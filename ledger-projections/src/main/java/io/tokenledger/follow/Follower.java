@@ -1,0 +1,238 @@
+package io.tokenledger.follow;
+
+import io.tokenledger.sequence.WakeUp;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import javax.sql.DataSource;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Keeps one projection: takes leaf after leaf in the dense order and commits what was written with
+ * how far it came. Every node runs one for each projection; a lock lets one work at a time.
+ */
+public final class Follower implements AutoCloseable {
+
+  private static final Logger LOG = LoggerFactory.getLogger(Follower.class);
+
+  private static final int MAX_BATCH = 1_000;
+  private static final Duration INTERVAL = Duration.ofMillis(250);
+
+  /** How long a reader waits for what was committed before it to be readable. */
+  private static final Duration PATIENCE = Duration.ofSeconds(1);
+
+  private static final long POLL_MILLIS = 20;
+  private static final JsonMapper JSON = JsonMapper.shared();
+
+  private static final String TRY_LOCK =
+      """
+      SELECT pg_try_advisory_xact_lock(?)
+      """;
+
+  private static final String POSITION =
+      """
+      SELECT coalesce((SELECT next_leaf_index
+                         FROM views.follower
+                        WHERE name = ?), 0)
+      """;
+
+  private static final String NEXT =
+      """
+      SELECT leaf.leaf_index, event.global_index, event.event_id, event.occurred_at,
+             event.aggregate_type, event.event_type, event.revision, event.payload, event.metadata
+        FROM audit.leaf   AS leaf
+        JOIN ledger.event AS event ON event.global_index = leaf.global_index
+       WHERE leaf.leaf_index >= ?
+       ORDER BY leaf.leaf_index
+       LIMIT ?
+      """;
+
+  private static final String ADVANCE =
+      """
+      INSERT INTO views.follower (name, next_leaf_index)
+      VALUES (?, ?)
+          ON CONFLICT (name) DO UPDATE
+         SET next_leaf_index = excluded.next_leaf_index
+      """;
+
+  private static final String IS_BEHIND =
+      """
+      SELECT EXISTS (SELECT 1
+                       FROM ledger.event AS event
+                      WHERE event.global_index > coalesce((SELECT max(global_index)
+                                                             FROM audit.leaf), 0))
+          OR (SELECT size FROM audit.tree_head WHERE log_id = 1)
+           > coalesce((SELECT next_leaf_index FROM views.follower WHERE name = ?), 0)
+      """;
+
+  private final DataSource writers;
+  private final Projection projection;
+  private final WakeUp wakeUp = new WakeUp();
+  private final Thread thread;
+  private volatile boolean closing;
+
+  /**
+   * @param writers connections that do not commit by themselves
+   */
+  public Follower(DataSource writers, Projection projection) {
+    this.writers = writers;
+    this.projection = projection;
+    this.thread = new Thread(this::work, "ledger-follow-" + projection.name());
+    thread.setDaemon(true);
+  }
+
+  /** Begins to work in a thread of its own. */
+  public void start() {
+    thread.start();
+  }
+
+  /** Says that there are new leaves; never waits. */
+  public void wake() {
+    wakeUp.call();
+  }
+
+  private void work() {
+    while (!closing) {
+      try {
+        if (step() < MAX_BATCH) {
+          pause();
+        }
+      } catch (SQLException e) {
+        LOG.warn("{} waits for the database: {}", projection.name(), e.getMessage());
+        pause();
+      } catch (RuntimeException e) {
+        // The outermost boundary of this thread: a leaf it cannot read must not end it for good.
+        LOG.error("{} stands still", projection.name(), e);
+        pause();
+      }
+    }
+  }
+
+  private void pause() {
+    if (!closing && !wakeUp.sleep(Duration.ZERO, INTERVAL)) {
+      closing = true;
+    }
+  }
+
+  /**
+   * Takes the next leaves, a thousand at most.
+   *
+   * @return how many; 0 also while another node works
+   */
+  int step() throws SQLException {
+    try (Connection connection = writers.getConnection()) {
+      if (!locked(connection)) {
+        connection.rollback();
+        return 0;
+      }
+      long position = position(connection);
+      List<Leaf> leaves = next(connection, position);
+      if (!leaves.isEmpty()) {
+        projection.take(connection, leaves);
+        advance(connection, position + leaves.size());
+      }
+      connection.commit();
+      return leaves.size();
+    }
+  }
+
+  private boolean locked(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(TRY_LOCK)) {
+      statement.setLong(1, projection.lock());
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getBoolean(1);
+      }
+    }
+  }
+
+  private long position(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(POSITION)) {
+      statement.setString(1, projection.name());
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getLong(1);
+      }
+    }
+  }
+
+  private static List<Leaf> next(Connection connection, long position) throws SQLException {
+    List<Leaf> leaves = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(NEXT)) {
+      statement.setLong(1, position);
+      statement.setInt(2, MAX_BATCH);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          long leafIndex = row.getLong("leaf_index");
+          if (leafIndex != position + leaves.size()) {
+            throw new SQLException("leaf " + (position + leaves.size()) + " is missing");
+          }
+          leaves.add(
+              new Leaf(
+                  leafIndex,
+                  row.getLong("global_index"),
+                  row.getString("event_id"),
+                  row.getString("occurred_at"),
+                  row.getString("aggregate_type"),
+                  row.getString("event_type"),
+                  row.getString("revision"),
+                  row.getString("payload"),
+                  JSON.readTree(row.getString("metadata"))));
+        }
+      }
+    }
+    return leaves;
+  }
+
+  private void advance(Connection connection, long next) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(ADVANCE)) {
+      statement.setString(1, projection.name());
+      statement.setLong(2, next);
+      statement.executeUpdate();
+    }
+  }
+
+  /**
+   * Waits, a second at most, until a reader finds in a projection what was committed before the
+   * call.
+   *
+   * @param wake asks for what is committed to be taken
+   */
+  public static void awaitCaughtUp(Connection connection, String projection, Runnable wake)
+      throws SQLException {
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    try (PreparedStatement statement = connection.prepareStatement(IS_BEHIND)) {
+      statement.setString(1, projection);
+      while (System.nanoTime() < end) {
+        try (ResultSet row = statement.executeQuery()) {
+          row.next();
+          if (!row.getBoolean(1)) {
+            return;
+          }
+        }
+        wake.run();
+        Thread.sleep(POLL_MILLIS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  @Override
+  public void close() {
+    closing = true;
+    wakeUp.call();
+    try {
+      thread.join(Duration.ofSeconds(5).toMillis());
+      thread.interrupt();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,21 @@
+package io.tokenledger.follow;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.List;
+
+/** What is made of the events in their dense order. */
+public interface Projection {
+
+  /** Name under which its position is kept; never changes. */
+  String name();
+
+  /** The advisory lock that lets one node at a time work on it, of {@code Locks}. */
+  long lock();
+
+  /**
+   * Writes what these events mean, in the transaction that also moves the position. Must take a
+   * leaf twice without harm.
+   */
+  void take(Connection connection, List<Leaf> leaves) throws SQLException;
+}

@@ -1,0 +1,79 @@
+package io.tokenledger.history;
+
+import io.tokenledger.follow.Leaf;
+import io.tokenledger.follow.Projection;
+import io.tokenledger.store.Locks;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Keeps {@code views.audit_log}, what the audit is searched by. */
+public final class AuditLogTable implements Projection {
+
+  static final String NAME = "audit_log";
+
+  private static final JsonMapper JSON = JsonMapper.shared();
+
+  private static final String INSERT =
+      """
+      INSERT INTO views.audit_log
+        (leaf_index, global_index, occurred_at, event_type, action, outcome, outcome_reason,
+         actor_type, actor_token_id, actor_name, target_id, target_name, request_id,
+         request_count)
+      VALUES (?, ?, ?::timestamptz, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          ON CONFLICT (leaf_index) DO NOTHING
+      """;
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public long lock() {
+    return Locks.AUDIT_FOLLOWER;
+  }
+
+  @Override
+  public void take(Connection connection, List<Leaf> leaves) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
+      for (Leaf leaf : leaves) {
+        @Nullable Object[] values = values(leaf);
+        for (int i = 0; i < values.length; i++) {
+          statement.setObject(i + 1, values[i]);
+        }
+        statement.addBatch();
+      }
+      statement.executeBatch();
+    }
+  }
+
+  private static @Nullable Object[] values(Leaf leaf) {
+    JsonNode envelope = leaf.envelope();
+    JsonNode target = envelope.path("target");
+    long count =
+        leaf.aggregateType().equals("Request")
+            ? JSON.readTree(leaf.payload()).path("count").asLong(1)
+            : 1;
+    return new Object[] {
+      leaf.leafIndex(),
+      leaf.globalIndex(),
+      leaf.occurredAt(),
+      leaf.eventType(),
+      envelope.path("action").asString(""),
+      envelope.path("outcome").asString(""),
+      Leaf.text(envelope.path("outcome_reason")),
+      leaf.actorType(),
+      leaf.actorTokenId(),
+      leaf.actorName(),
+      Leaf.text(target.path("id")),
+      Leaf.text(target.path("name")),
+      envelope.path("request_id").asString(""),
+      count
+    };
+  }
+}

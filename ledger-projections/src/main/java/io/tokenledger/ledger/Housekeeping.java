@@ -1,0 +1,150 @@
+package io.tokenledger.ledger;
+
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.follow.Follower;
+import io.tokenledger.idempotency.IdempotentAnswers;
+import io.tokenledger.store.Locks;
+import io.tokenledger.token.Actor;
+import io.tokenledger.token.TokenCommand.AnnounceExpiry;
+import io.tokenledger.token.TokenCommand.RecordExpiry;
+import io.tokenledger.token.TokenSummary;
+import io.tokenledger.tokens.TokenTable;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import javax.sql.DataSource;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What is due by the clock alone: notices that a token expires soon, the record that it has, and
+ * the end of stored answers. One node at a time does it, under a lock. The aggregate has the last
+ * word, so that a notice is never given twice; what it refuses here is not worth an entry in the
+ * audit.
+ */
+final class Housekeeping implements AutoCloseable {
+
+  private static final Logger LOG = LoggerFactory.getLogger(Housekeeping.class);
+
+  private static final Duration INTERVAL = Duration.ofSeconds(15);
+  private static final Duration COMMAND_LIMIT = Duration.ofSeconds(30);
+
+  private static final String TRY_LOCK =
+      """
+      SELECT pg_try_advisory_xact_lock(?)
+      """;
+
+  private final DataSource writers;
+  private final CommandBatches commands;
+  private final IdempotentAnswers answers;
+  private final Runnable wake;
+  private final ScheduledExecutorService timer =
+      Executors.newSingleThreadScheduledExecutor(
+          work -> {
+            Thread thread = new Thread(work, "ledger-housekeeping");
+            thread.setDaemon(true);
+            return thread;
+          });
+
+  Housekeeping(
+      DataSource writers, CommandBatches commands, IdempotentAnswers answers, Runnable wake) {
+    this.writers = writers;
+    this.commands = commands;
+    this.answers = answers;
+    this.wake = wake;
+  }
+
+  void start() {
+    timer.scheduleWithFixedDelay(
+        this::runSafely, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
+  }
+
+  private void runSafely() {
+    try {
+      run(Instant.now());
+      int deleted = answers.deleteOld();
+      if (deleted > 0) {
+        LOG.debug("{} stored answers are a day old and deleted", deleted);
+      }
+    } catch (SQLException | RuntimeException e) {
+      // The outermost boundary of this thread: the next round tries again.
+      LOG.warn("housekeeping waits for the database: {}", e.getMessage());
+    }
+  }
+
+  /**
+   * Gives the notices and records the expiries that are due.
+   *
+   * @return how many events that made
+   */
+  int run(Instant now) throws SQLException {
+    try (Connection connection = writers.getConnection()) {
+      try {
+        if (!locked(connection)) {
+          return 0;
+        }
+        Follower.awaitCaughtUp(connection, TokenTable.NAME, wake);
+        return carryOut(TokenTable.due(connection, now), now.truncatedTo(ChronoUnit.MILLIS));
+      } finally {
+        connection.rollback();
+      }
+    }
+  }
+
+  private static boolean locked(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(TRY_LOCK)) {
+      statement.setLong(1, Locks.HOUSEKEEPING);
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getBoolean(1);
+      }
+    }
+  }
+
+  private int carryOut(List<TokenTable.Due> due, Instant now) {
+    List<CompletableFuture<TokenSummary>> answers = new ArrayList<>();
+    for (TokenTable.Due each : due) {
+      RequestContext context =
+          RequestContext.ofNode("clock", "expiry", UUID.randomUUID().toString());
+      answers.add(
+          commands.submit(
+              Proposal.of(
+                  each.daysAhead() == 0
+                      ? new RecordExpiry(each.name(), each.id(), now, Actor.SYSTEM)
+                      : new AnnounceExpiry(
+                          each.name(), each.id(), each.daysAhead(), now, Actor.SYSTEM)),
+              context));
+    }
+    int done = 0;
+    for (CompletableFuture<TokenSummary> answer : answers) {
+      try {
+        answer.get(COMMAND_LIMIT.toSeconds(), TimeUnit.SECONDS);
+        done++;
+      } catch (ExecutionException | TimeoutException e) {
+        LOG.debug("an expiry was not recorded: {}", e.getMessage());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return done;
+      }
+    }
+    return done;
+  }
+
+  @Override
+  public void close() {
+    timer.shutdownNow();
+  }
+}

@@ -1,0 +1,491 @@
+package io.tokenledger.tokens;
+
+import io.tokenledger.follow.Leaf;
+import io.tokenledger.follow.Projection;
+import io.tokenledger.permission.Permissions;
+import io.tokenledger.store.EventJson;
+import io.tokenledger.store.Locks;
+import io.tokenledger.token.Expiry;
+import io.tokenledger.token.SecretHash;
+import io.tokenledger.token.TokenEvent;
+import io.tokenledger.token.TokenEvent.NamedAdminCreated;
+import io.tokenledger.token.TokenEvent.OperatorTokenCreated;
+import io.tokenledger.token.TokenEvent.OperatorTokenRegenerated;
+import io.tokenledger.token.TokenEvent.ResourceTokenCreated;
+import io.tokenledger.token.TokenEvent.TokenDescribed;
+import io.tokenledger.token.TokenEvent.TokenExpired;
+import io.tokenledger.token.TokenEvent.TokenExpiryAnnounced;
+import io.tokenledger.token.TokenEvent.TokenExpiryChanged;
+import io.tokenledger.token.TokenEvent.TokenPermissionsChanged;
+import io.tokenledger.token.TokenEvent.TokenResumed;
+import io.tokenledger.token.TokenEvent.TokenRevoked;
+import io.tokenledger.token.TokenEvent.TokenRotated;
+import io.tokenledger.token.TokenEvent.TokenSuspended;
+import io.tokenledger.token.TokenId;
+import io.tokenledger.token.TokenKind;
+import io.tokenledger.token.TokenName;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Types;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** All SQL on {@code views.token}: kept from the events in their dense order, and searched. */
+public final class TokenTable implements Projection {
+
+  /** Name of this projection, for who waits for it. */
+  public static final String NAME = "token";
+
+  private static final String INSERT =
+      """
+      INSERT INTO views.token
+        (token_id, token_name, kind, permissions, secret_hash, created_at, created_by,
+         created_by_token_id, expires_at, expiry_set_at, last_leaf_index)
+      VALUES (?, ?, ?, string_to_array(?, E'\\n'), ?, ?::timestamptz, ?, ?, ?::timestamptz,
+              ?::timestamptz, ?)
+          ON CONFLICT (token_id) DO NOTHING
+      """;
+
+  /** One statement for every change: what is null keeps what there is. */
+  private static final String CHANGE =
+      """
+      UPDATE views.token
+         SET permissions         = coalesce(string_to_array(?, E'\\n'), permissions),
+             secret_hash         = coalesce(?, secret_hash),
+             description         = CASE WHEN ? THEN nullif(?, '') ELSE description END,
+             expires_at          = CASE WHEN ? THEN ?::timestamptz ELSE expires_at END,
+             expiry_set_at       = CASE WHEN ? THEN ?::timestamptz ELSE expiry_set_at END,
+             suspended_at        = CASE WHEN ? THEN ?::timestamptz ELSE suspended_at END,
+             announced_days      = CASE WHEN ? THEN NULL ELSE announced_days END,
+             expiry_recorded     = CASE WHEN ? THEN false ELSE expiry_recorded END,
+             updated_at          = ?::timestamptz,
+             updated_by          = ?,
+             updated_by_token_id = ?,
+             last_leaf_index     = ?
+       WHERE token_id            = ?
+         AND last_leaf_index     < ?
+      """;
+
+  private static final String REVOKE =
+      """
+      UPDATE views.token
+         SET revoked_at          = ?::timestamptz,
+             revoked_by          = ?,
+             revoked_by_token_id = ?,
+             last_leaf_index     = ?
+       WHERE token_id            = ?
+         AND last_leaf_index     < ?
+      """;
+
+  private static final String RECORD =
+      """
+      UPDATE views.token
+         SET announced_days  = coalesce(?, announced_days),
+             expiry_recorded = ?,
+             last_leaf_index = ?
+       WHERE token_id        = ?
+         AND last_leaf_index < ?
+      """;
+
+  private static final String SEARCH =
+      """
+      WITH RECURSIVE made (token_id) AS (
+             SELECT token_id
+               FROM views.token
+              WHERE created_by_token_id = ?::bigint
+              UNION
+             SELECT child.token_id
+               FROM views.token AS child
+               JOIN made ON made.token_id = child.created_by_token_id)
+      SELECT token.token_id, token.token_name, token.kind, token.permissions, token.secret_hash,
+             token.description, token.created_at, token.created_by, token.created_by_token_id,
+             token.updated_at, token.updated_by, token.updated_by_token_id, token.expires_at,
+             token.suspended_at, token.revoked_at, token.revoked_by, token.revoked_by_token_id,
+             usage.last_used_at
+        FROM views.token            AS token
+        LEFT JOIN state.token_usage AS usage ON usage.token_id = token.token_id
+       WHERE (?::bigint IS NULL OR token.token_id = ?)
+         AND (?::text IS NULL
+              OR ? = CASE WHEN revoked_at IS NOT NULL THEN 'REVOKED'
+                          WHEN suspended_at IS NOT NULL THEN 'SUSPENDED'
+                          WHEN expires_at <= ?::timestamptz THEN 'EXPIRED'
+                          ELSE 'LIVE' END)
+         AND (?::text IS NULL OR kind = ?)
+         AND (?::text IS NULL OR token_name LIKE ? ESCAPE '!')
+         AND (?::text IS NULL OR token_name = ?)
+         AND (?::text IS NULL
+              OR kind <> 'resource'
+              OR EXISTS (SELECT 1
+                           FROM unnest(permissions) AS grant_text
+                          WHERE grant_text LIKE 'db:%'
+                            AND string_to_array(split_part(grant_text, ':', 2), ',')
+                                && ARRAY['*', ?::text]))
+         AND (?::timestamptz IS NULL OR created_at >= ?::timestamptz)
+         AND (?::timestamptz IS NULL OR created_at <  ?::timestamptz)
+         AND (?::timestamptz IS NULL OR expires_at >= ?::timestamptz)
+         AND (?::timestamptz IS NULL OR expires_at <  ?::timestamptz)
+         AND (?::text IS NULL OR created_by = ?)
+         AND (?::bigint IS NULL OR token.token_id IN (SELECT token_id FROM made))
+         AND (?::timestamptz IS NULL
+              OR created_at < ?::timestamptz
+                 AND coalesce(last_used_at, '-infinity') < ?::timestamptz)
+         AND (?::bigint IS NULL OR token.token_id > ?)
+       ORDER BY token.token_id
+       LIMIT ?
+      """;
+
+  private static final String DUE =
+      """
+      SELECT token_id, token_name, days
+        FROM (SELECT token_id, token_name, expires_at, expiry_set_at, announced_days,
+                     CASE WHEN expires_at <= moment                      THEN 0
+                          WHEN expires_at <= moment + interval '1 day'   THEN 1
+                          WHEN expires_at <= moment + interval '7 days'  THEN 7
+                          WHEN expires_at <= moment + interval '14 days' THEN 14
+                          ELSE 30 END AS days
+                FROM views.token
+               CROSS JOIN (SELECT ?::timestamptz) AS clock (moment)
+               WHERE revoked_at IS NULL
+                 AND NOT expiry_recorded
+                 AND expires_at <= moment + interval '30 days') AS soon
+       WHERE days = 0
+          OR days < coalesce(announced_days, 31)
+             AND expires_at - expiry_set_at > make_interval(days => days)
+       ORDER BY expires_at
+       LIMIT 1000
+      """;
+
+  /**
+   * A token whose expiry wants an event.
+   *
+   * @param daysAhead the notice to give, 30, 14, 7 or 1; 0 when the expiry has passed
+   */
+  public record Due(TokenId id, TokenName name, int daysAhead) {}
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public long lock() {
+    return Locks.TOKEN_FOLLOWER;
+  }
+
+  @Override
+  public void take(Connection connection, List<Leaf> leaves) throws SQLException {
+    try (PreparedStatement insert = connection.prepareStatement(INSERT)) {
+      boolean waiting = false;
+      for (Leaf leaf : leaves) {
+        if (!leaf.aggregateType().equals("Token")) {
+          continue;
+        }
+        TokenEvent event =
+            (TokenEvent) EventJson.read(leaf.eventType(), leaf.revision(), leaf.payload());
+        if (bind(insert, event, leaf)) {
+          insert.addBatch();
+          waiting = true;
+        } else {
+          // A token of this very batch may be meant.
+          if (waiting) {
+            insert.executeBatch();
+            waiting = false;
+          }
+          change(connection, event, leaf);
+        }
+      }
+      if (waiting) {
+        insert.executeBatch();
+      }
+    }
+  }
+
+  private static boolean bind(PreparedStatement insert, TokenEvent event, Leaf leaf)
+      throws SQLException {
+    if (event instanceof OperatorTokenCreated created) {
+      bind(
+          insert,
+          event,
+          TokenKind.OPERATOR,
+          Permissions.admin(),
+          created.hash(),
+          created.createdAt(),
+          Expiry.NEVER,
+          leaf);
+    } else if (event instanceof NamedAdminCreated created) {
+      bind(
+          insert,
+          event,
+          TokenKind.ADMIN,
+          Permissions.admin(),
+          created.hash(),
+          created.createdAt(),
+          created.expiry(),
+          leaf);
+    } else if (event instanceof ResourceTokenCreated created) {
+      bind(
+          insert,
+          event,
+          TokenKind.RESOURCE,
+          created.permissions(),
+          created.hash(),
+          created.createdAt(),
+          created.expiry(),
+          leaf);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  private static void bind(
+      PreparedStatement insert,
+      TokenEvent event,
+      TokenKind kind,
+      Permissions permissions,
+      SecretHash hash,
+      Instant createdAt,
+      Expiry expiry,
+      Leaf leaf)
+      throws SQLException {
+    insert.setLong(1, event.id().value());
+    insert.setString(2, event.name().value());
+    insert.setString(3, kind.wireName());
+    insert.setString(4, String.join("\n", permissions.texts()));
+    insert.setBytes(5, hash.bytes());
+    insert.setString(6, createdAt.toString());
+    insert.setString(7, leaf.actorName());
+    insert.setObject(8, leaf.actorTokenId(), Types.BIGINT);
+    insert.setString(9, text(expiry));
+    insert.setString(10, createdAt.toString());
+    insert.setLong(11, leaf.leafIndex());
+  }
+
+  private static void change(Connection connection, TokenEvent event, Leaf leaf)
+      throws SQLException {
+    if (event instanceof TokenRevoked revoked) {
+      try (PreparedStatement statement = connection.prepareStatement(REVOKE)) {
+        statement.setString(1, revoked.revokedAt().toString());
+        statement.setString(2, leaf.actorName());
+        statement.setObject(3, leaf.actorTokenId(), Types.BIGINT);
+        whichToken(statement, 4, event, leaf);
+        statement.executeUpdate();
+      }
+    } else if (event instanceof TokenExpired) {
+      record(connection, null, true, event, leaf);
+    } else if (event instanceof TokenExpiryAnnounced announced) {
+      record(connection, announced.daysAhead(), false, event, leaf);
+    } else {
+      update(connection, Change.of(event), event, leaf);
+    }
+  }
+
+  /** What an event changes of a row; what it leaves alone is null, or false in the flag before. */
+  private record Change(
+      Instant at,
+      @Nullable String permissions,
+      @Nullable SecretHash hash,
+      @Nullable String description,
+      boolean setsExpiry,
+      @Nullable String expiry,
+      boolean setsSuspension,
+      @Nullable String suspendedAt) {
+
+    static Change of(TokenEvent event) {
+      if (event instanceof OperatorTokenRegenerated changed) {
+        return ofSecret(changed.regeneratedAt(), changed.hash());
+      }
+      if (event instanceof TokenRotated changed) {
+        return ofSecret(changed.rotatedAt(), changed.hash());
+      }
+      if (event instanceof TokenSuspended changed) {
+        Instant at = changed.suspendedAt();
+        return new Change(at, null, null, null, false, null, true, at.toString());
+      }
+      if (event instanceof TokenResumed changed) {
+        return new Change(changed.resumedAt(), null, null, null, false, null, true, null);
+      }
+      if (event instanceof TokenDescribed changed) {
+        return new Change(
+            changed.describedAt(), null, null, changed.description(), false, null, false, null);
+      }
+      if (event instanceof TokenExpiryChanged changed) {
+        return new Change(
+            changed.changedAt(), null, null, null, true, text(changed.expiry()), false, null);
+      }
+      if (event instanceof TokenPermissionsChanged changed) {
+        String permissions = String.join("\n", changed.permissions().texts());
+        return new Change(changed.changedAt(), permissions, null, null, false, null, false, null);
+      }
+      throw new IllegalArgumentException("no change of the table of tokens: " + event);
+    }
+
+    private static Change ofSecret(Instant at, SecretHash hash) {
+      return new Change(at, null, hash, null, false, null, false, null);
+    }
+  }
+
+  private static void update(Connection connection, Change change, TokenEvent event, Leaf leaf)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(CHANGE)) {
+      statement.setString(1, change.permissions());
+      statement.setBytes(2, change.hash() == null ? null : change.hash().bytes());
+      statement.setBoolean(3, change.description() != null);
+      statement.setString(4, change.description());
+      statement.setBoolean(5, change.setsExpiry());
+      statement.setString(6, change.expiry());
+      statement.setBoolean(7, change.setsExpiry());
+      statement.setString(8, change.at().toString());
+      statement.setBoolean(9, change.setsSuspension());
+      statement.setString(10, change.suspendedAt());
+      statement.setBoolean(11, change.setsExpiry());
+      statement.setBoolean(12, change.setsExpiry());
+      statement.setString(13, change.at().toString());
+      statement.setString(14, leaf.actorName());
+      statement.setObject(15, leaf.actorTokenId(), Types.BIGINT);
+      whichToken(statement, 16, event, leaf);
+      statement.executeUpdate();
+    }
+  }
+
+  private static void record(
+      Connection connection,
+      @Nullable Integer announcedDays,
+      boolean expired,
+      TokenEvent event,
+      Leaf leaf)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(RECORD)) {
+      statement.setObject(1, announcedDays, Types.INTEGER);
+      statement.setBoolean(2, expired);
+      whichToken(statement, 3, event, leaf);
+      statement.executeUpdate();
+    }
+  }
+
+  private static void whichToken(
+      PreparedStatement statement, int index, TokenEvent event, Leaf leaf) throws SQLException {
+    statement.setLong(index, leaf.leafIndex());
+    statement.setLong(index + 1, event.id().value());
+    statement.setLong(index + 2, leaf.leafIndex());
+  }
+
+  private static @Nullable String text(Expiry expiry) {
+    return expiry.isNever() ? null : expiry.instant().toString();
+  }
+
+  static List<TokenEntry> search(Connection connection, TokenQuery query) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(SEARCH)) {
+      Long madeBy = query.madeBy() == null ? null : query.madeBy().value();
+      String state = query.state() == null ? null : query.state().name();
+      Long afterId = query.afterId() == null ? null : query.afterId().value();
+      String unused = text(query.unusedSince());
+      List<@Nullable Object> values = new ArrayList<>();
+      values.add(madeBy);
+      addTwice(values, query.id() == null ? null : query.id().value());
+      values.addAll(Arrays.asList(state, state, query.now().toString()));
+      addTwice(values, query.kind() == null ? null : query.kind().wireName());
+      addTwice(values, likePattern(query.name()));
+      addTwice(values, query.exactName());
+      addTwice(values, query.database());
+      addTwice(values, text(query.createdSince()));
+      addTwice(values, text(query.createdUntil()));
+      addTwice(values, text(query.expiresSince()));
+      addTwice(values, text(query.expiresUntil()));
+      addTwice(values, query.createdBy());
+      values.add(madeBy);
+      values.addAll(Arrays.asList(unused, unused, unused));
+      addTwice(values, afterId);
+      values.add((long) query.limit());
+      for (int i = 0; i < values.size(); i++) {
+        Object value = values.get(i);
+        statement.setObject(
+            i + 1,
+            value,
+            value == null ? Types.NULL : value instanceof Long ? Types.BIGINT : Types.VARCHAR);
+      }
+      List<TokenEntry> entries = new ArrayList<>();
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          entries.add(entry(row));
+        }
+      }
+      return entries;
+    }
+  }
+
+  private static void addTwice(List<@Nullable Object> values, @Nullable Object value) {
+    values.add(value);
+    values.add(value);
+  }
+
+  private static @Nullable String likePattern(@Nullable String glob) {
+    return glob == null
+        ? null
+        : glob.replace("!", "!!")
+            .replace("%", "!%")
+            .replace("_", "!_")
+            .replace('*', '%')
+            .replace('?', '_');
+  }
+
+  private static @Nullable String text(@Nullable Instant instant) {
+    return instant == null ? null : instant.toString();
+  }
+
+  /**
+   * The tokens whose expiry wants an event at that instant, the nearest first, 1,000 at most. No
+   * notice is due that would come as early as the expiry was set.
+   */
+  public static List<Due> due(Connection connection, Instant now) throws SQLException {
+    List<Due> due = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(DUE)) {
+      statement.setString(1, now.toString());
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          due.add(
+              new Due(
+                  new TokenId(row.getLong("token_id")),
+                  new TokenName(row.getString("token_name")),
+                  row.getInt("days")));
+        }
+      }
+    }
+    return due;
+  }
+
+  private static TokenEntry entry(ResultSet row) throws SQLException {
+    return new TokenEntry(
+        new TokenId(row.getLong("token_id")),
+        new TokenName(row.getString("token_name")),
+        TokenKind.valueOf(row.getString("kind").toUpperCase(Locale.ROOT)),
+        List.of((String[]) row.getArray("permissions").getArray()),
+        HexFormat.of().formatHex(row.getBytes("secret_hash")),
+        row.getString("description"),
+        row.getObject("created_at", OffsetDateTime.class).toInstant(),
+        row.getString("created_by"),
+        row.getObject("created_by_token_id", Long.class),
+        instant(row, "updated_at"),
+        row.getString("updated_by"),
+        row.getObject("updated_by_token_id", Long.class),
+        instant(row, "expires_at"),
+        instant(row, "suspended_at"),
+        instant(row, "revoked_at"),
+        row.getString("revoked_by"),
+        row.getObject("revoked_by_token_id", Long.class),
+        instant(row, "last_used_at"));
+  }
+
+  private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {
+    OffsetDateTime time = row.getObject(column, OffsetDateTime.class);
+    return time == null ? null : time.toInstant();
+  }
+}
