@@ -1,9 +1,6 @@
 package io.tokenledger.cli;
 
-import io.tokenledger.token.HumanDuration;
 import io.tokenledger.token.TokenSecret;
-import java.time.DateTimeException;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -115,12 +112,12 @@ final class AuditCommand {
         add(path, "actor", actor);
         add(path, "action", action);
         add(path, "outcome", outcome);
-        add(path, "since", instant("--since", since));
-        add(path, "until", instant("--until", until));
+        add(path, "since", TokenFilters.instant("--since", since));
+        add(path, "until", TokenFilters.instant("--until", until));
         add(path, "cursor", cursor);
         Remote.Answer answer = remote.get(path.toString());
         if (answer.status() != 200) {
-          throw TokenCommands.refused("read the audit log", answer);
+          throw Remote.refused("read the audit log", answer);
         }
         JsonNode page = JSON.readTree(answer.body());
         page.path("events").forEach(events::add);
@@ -133,25 +130,6 @@ final class AuditCommand {
     private static void add(StringBuilder path, String name, @Nullable String value) {
       if (value != null) {
         path.append('&').append(name).append('=').append(Remote.encode(value));
-      }
-    }
-
-    private static @Nullable String instant(String flag, @Nullable String text) {
-      if (text == null) {
-        return null;
-      }
-      try {
-        return Instant.parse(text).toString();
-      } catch (DateTimeException e) {
-        try {
-          return Instant.now().minusSeconds(HumanDuration.parseSeconds(text)).toString();
-        } catch (IllegalArgumentException | DateTimeException notEither) {
-          throw new CommandFailed(
-              flag
-                  + " must be an instant such as 2026-11-24T12:00:00Z or a duration such as 24h,"
-                  + " got "
-                  + text);
-        }
       }
     }
 
@@ -174,20 +152,7 @@ final class AuditCommand {
                 text(envelope.path("on_behalf_of")),
                 why(envelope)));
       }
-      int columns = rows.get(0).size();
-      int[] widths = new int[columns];
-      for (List<String> row : rows) {
-        for (int i = 0; i < columns; i++) {
-          widths[i] = Math.max(widths[i], row.get(i).length());
-        }
-      }
-      for (List<String> row : rows) {
-        StringBuilder line = new StringBuilder();
-        for (int i = 0; i < columns; i++) {
-          line.append(row.get(i)).append(" ".repeat(widths[i] - row.get(i).length() + 2));
-        }
-        System.out.println(line.toString().stripTrailing());
-      }
+      Terminal.printTable(rows);
       System.out.println(events.size() + (events.size() == 1 ? " event" : " events"));
     }
 
@@ -210,7 +175,7 @@ final class AuditCommand {
     /** For eyes: what is not there is a dash, what would move the cursor a question mark. */
     private static String text(JsonNode node) {
       return node.isString() && !node.stringValue().isEmpty()
-          ? node.stringValue().replaceAll("\\p{Cntrl}", "?")
+          ? Terminal.shown(node.stringValue())
           : "-";
     }
 
@@ -243,20 +208,12 @@ final class AuditCommand {
                 envelope.path("ticket"),
                 envelope.path("reason"),
                 event.path("request_id"));
-        System.out.println(cells.stream().map(Log::cell).collect(Collectors.joining(",")));
+        System.out.println(Terminal.csv(cells.stream().map(Log::cell).toList()));
       }
     }
 
-    /** RFC 4180, and no cell that a spreadsheet would take for a formula. */
-    private static String cell(JsonNode node) {
-      if (node.isNull() || node.isMissingNode()) {
-        return "";
-      }
-      String text = node.asString();
-      if (node.isString() && text.matches("(?s)^[=+\\-@\\t\\r].*")) {
-        text = "'" + text;
-      }
-      return text.matches("(?s).*[\",\\r\\n].*") ? '"' + text.replace("\"", "\"\"") + '"' : text;
+    private static @Nullable String cell(JsonNode node) {
+      return node.isNull() || node.isMissingNode() ? null : node.asString();
     }
   }
 }

@@ -1,7 +1,10 @@
 package io.tokenledger.cli;
 
 import io.tokenledger.permission.Action;
+import io.tokenledger.permission.InvalidPermission;
 import io.tokenledger.permission.Permission;
+import io.tokenledger.permission.Permissions;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -38,7 +41,7 @@ final class CheckCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Permission asked = TokenCommands.single(permission);
+    Permission asked = single(permission);
     String about = checkToken == null ? System.getenv("LEDGER_CHECK_TOKEN") : checkToken;
     boolean allowed = true;
     for (String name : asked.names()) {
@@ -52,7 +55,7 @@ final class CheckCommand implements Callable<Integer> {
         body.put("action", action.wireName());
         Remote.Answer answer = remote.post("/api/v1/check", body.toString());
         if (answer.status() != 200) {
-          throw TokenCommands.refused("check", answer);
+          throw Remote.refused("check", answer);
         }
         JsonNode json = JSON.readTree(answer.body());
         boolean yes = json.path("allowed").asBoolean(false);
@@ -68,5 +71,15 @@ final class CheckCommand implements Callable<Integer> {
       }
     }
     return allowed ? 0 : LedgerCli.FAILED;
+  }
+
+  private static Permission single(String text) {
+    try {
+      Permission parsed = Permission.parse(text);
+      Permissions.of(List.of(parsed));
+      return parsed;
+    } catch (InvalidPermission e) {
+      throw new CommandFailed("Invalid permission: " + e.getMessage());
+    }
   }
 }

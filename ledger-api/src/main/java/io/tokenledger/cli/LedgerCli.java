@@ -1,7 +1,10 @@
 package io.tokenledger.cli;
 
 import io.tokenledger.server.ServeCommand;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -20,6 +23,8 @@ import picocli.CommandLine.Spec;
       "  ledger serve",
       "  ledger create token --admin",
       "  ledger create token --permission db:mydb:read,write --name ingest --expiry 7d",
+      "  ledger rotate token --token-name ingest --grace 1d",
+      "  ledger show tokens --unused-since 90d",
       "  ledger delete token --token-name ingest",
       "  ledger audit log --token ingest"
     })
@@ -35,6 +40,26 @@ public final class LedgerCli implements Callable<Integer> {
   static final int UNKNOWN = 3;
 
   private static final int USAGE = 4;
+
+  private static final Map<String, Supplier<Object>> COMMANDS = commands();
+
+  private static Map<String, Supplier<Object>> commands() {
+    Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+    commands.put("serve", ServeCommand::new);
+    commands.put("create", CreateCommand::new);
+    commands.put("show", ShowCommand::new);
+    commands.put("update", UpdateCommand::new);
+    commands.put("rotate", RotateCommand::new);
+    commands.put("suspend", SuspendCommand::new);
+    commands.put("resume", ResumeCommand::new);
+    commands.put("delete", DeleteCommand::new);
+    commands.put("check", CheckCommand::new);
+    commands.put("audit", AuditCommand::new);
+    commands.put("replay", ReplayCommand::new);
+    commands.put("completion", CompletionCommand::new);
+    commands.put("man", ManCommand::new);
+    return commands;
+  }
 
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -62,23 +87,24 @@ public final class LedgerCli implements Callable<Integer> {
 
   /** Runs a command line and gives its exit code. */
   static int run(String... args) {
-    CommandLine line = new CommandLine(new LedgerCli());
-    // Subcommands are added by hand: a command that only asks must not load the server's classes.
-    boolean serve = args.length > 0 && args[0].equals("serve");
-    if (serve || args.length == 0 || args[0].startsWith("-")) {
-      line.addSubcommand(new ServeCommand());
-    }
-    if (!serve) {
-      line.addSubcommand(new TokenCommands.Create());
-      line.addSubcommand(new TokenCommands.Delete());
-      line.addSubcommand(new CheckCommand());
-      line.addSubcommand(new AuditCommand());
-      line.addSubcommand(new ReplayCommand());
-    }
+    CommandLine line = commandLine(args);
     line.setExitCodeExceptionMapper(failure -> FAILED);
     line.setExecutionExceptionHandler(LedgerCli::explain);
     line.setParameterExceptionHandler(LedgerCli::explainUsage);
     return line.execute(args);
+  }
+
+  /** All words are known by it, or only the one that the arguments begin with. */
+  static CommandLine commandLine(String... args) {
+    CommandLine line = new CommandLine(new LedgerCli());
+    // Reading the annotations of a command costs milliseconds, and serve's drag in the server.
+    Supplier<Object> asked = args.length == 0 ? null : COMMANDS.get(args[0]);
+    if (asked == null) {
+      COMMANDS.values().forEach(command -> line.addSubcommand(command.get()));
+    } else {
+      line.addSubcommand(asked.get());
+    }
+    return line;
   }
 
   private static int explain(Exception failure, CommandLine line, CommandLine.ParseResult result)

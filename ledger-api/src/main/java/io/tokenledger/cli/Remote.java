@@ -96,6 +96,33 @@ class Remote {
     return send("DELETE", path, null);
   }
 
+  Answer put(String path, String body) {
+    return send("PUT", path, body);
+  }
+
+  /** One line for a refusal, with what to do about it where that is known. */
+  static CommandFailed refused(String what, Answer answer) {
+    String message = answer.body();
+    if (message.startsWith("{")) {
+      String said = Json.field(message, "message");
+      String error = said == null ? Json.field(message, "error") : said;
+      message = error == null ? message : error;
+    }
+    String hint =
+        switch (answer.status()) {
+          case 401 -> " (give a valid token with --token or INFLUXDB3_AUTH_TOKEN)";
+          case 403 -> " (this token may not do that)";
+          case 409 ->
+              message.startsWith("token name already exists")
+                  ? " (delete it first, or choose another name)"
+                  : "";
+          case 503 -> " (try again in a few seconds)";
+          default -> "";
+        };
+    return new CommandFailed(
+        "cannot " + what + ": " + answer.status() + " " + message.strip() + hint);
+  }
+
   private Answer send(String method, String path, @Nullable String body) {
     try {
       HttpURLConnection connection = open(method, path, body);

@@ -106,7 +106,7 @@ final class ReplayCommand {
         throw new CommandFailed(
             LedgerCli.UNKNOWN,
             String.valueOf(
-                TokenCommands.refused("replay", new Remote.Answer(status, String.valueOf(error)))
+                Remote.refused("replay", new Remote.Answer(status, String.valueOf(error)))
                     .getMessage()));
       }
     }

@@ -23,9 +23,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,6 +53,7 @@ final class Housekeeping implements AutoCloseable {
   private final CommandBatches commands;
   private final IdempotentAnswers answers;
   private final Runnable wake;
+  private @Nullable ScheduledFuture<?> rounds;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           work -> {
@@ -68,8 +71,9 @@ final class Housekeeping implements AutoCloseable {
   }
 
   void start() {
-    timer.scheduleWithFixedDelay(
-        this::runSafely, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
+    rounds =
+        timer.scheduleWithFixedDelay(
+            this::runSafely, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
   }
 
   private void runSafely() {
@@ -145,6 +149,16 @@ final class Housekeeping implements AutoCloseable {
 
   @Override
   public void close() {
-    timer.shutdownNow();
+    if (rounds != null) {
+      rounds.cancel(false);
+    }
+    timer.shutdown();
+    try {
+      // A round that is under way needs the commands, which are closed next.
+      boolean ended = timer.awaitTermination(COMMAND_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      LOG.debug("housekeeping ended: {}", ended);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import javax.sql.DataSource;
 import org.slf4j.Logger;
@@ -38,6 +39,7 @@ public final class TokenUsage implements AutoCloseable {
 
   private final DataSource writers;
   private final ConcurrentHashMap<Long, Long> minutes = new ConcurrentHashMap<>();
+  private final ScheduledFuture<?> rounds;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           work -> {
@@ -51,8 +53,9 @@ public final class TokenUsage implements AutoCloseable {
    */
   public TokenUsage(DataSource writers) {
     this.writers = writers;
-    timer.scheduleWithFixedDelay(
-        this::flush, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
+    this.rounds =
+        timer.scheduleWithFixedDelay(
+            this::flush, INTERVAL.toSeconds(), INTERVAL.toSeconds(), TimeUnit.SECONDS);
   }
 
   /** A token was presented with success. */
@@ -91,7 +94,8 @@ public final class TokenUsage implements AutoCloseable {
 
   @Override
   public void close() {
-    timer.shutdownNow();
+    rounds.cancel(false);
+    timer.shutdown();
     flush();
   }
 }

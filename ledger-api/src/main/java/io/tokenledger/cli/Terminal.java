@@ -1,0 +1,92 @@
+package io.tokenledger.cli;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** What a command says to a person and hears from one. */
+final class Terminal {
+
+  private Terminal() {}
+
+  /** Whether a person reads the output: only then are there colour codes. */
+  static boolean isPerson() {
+    return System.console() != null;
+  }
+
+  /** The next line of standard input; null at its end. */
+  static @Nullable String readLine() {
+    try {
+      String line =
+          new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)).readLine();
+      return line == null ? null : line.strip();
+    } catch (IOException e) {
+      throw new CommandFailed("standard input cannot be read: " + e.getMessage());
+    }
+  }
+
+  /**
+   * Goes on when the person says yes.
+   *
+   * @throws CommandFailed else
+   */
+  static void confirm(String question, String command) {
+    System.err.println(question + " Enter 'yes' or 'y' to confirm");
+    String said = readLine();
+    String word = said == null ? "" : said.toLowerCase(Locale.ROOT);
+    if (!word.equals("yes") && !word.equals("y")) {
+      throw new CommandFailed(command + " command failed: Cannot proceed without confirmation");
+    }
+  }
+
+  /** For eyes: what would move the cursor becomes a question mark. */
+  static String shown(String text) {
+    return text.codePoints()
+        .map(c -> Character.isISOControl(c) || Character.getType(c) == Character.FORMAT ? '?' : c)
+        .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+        .toString();
+  }
+
+  /** Prints rows under each other, the first as their heading. */
+  static void printTable(List<List<String>> rows) {
+    table(rows).forEach(System.out::println);
+  }
+
+  /** The lines of such a table. */
+  static List<String> table(List<List<String>> rows) {
+    List<String> lines = new ArrayList<>();
+    int[] widths = new int[rows.get(0).size()];
+    for (List<String> row : rows) {
+      for (int i = 0; i < widths.length; i++) {
+        widths[i] = Math.max(widths[i], row.get(i).length());
+      }
+    }
+    for (List<String> row : rows) {
+      StringBuilder line = new StringBuilder();
+      for (int i = 0; i < widths.length; i++) {
+        line.append(row.get(i)).append(" ".repeat(widths[i] - row.get(i).length() + 2));
+      }
+      lines.add(line.toString().stripTrailing());
+    }
+    return lines;
+  }
+
+  /** A row of CSV: RFC 4180, and no cell that a spreadsheet would take for a formula. */
+  static String csv(List<@Nullable String> cells) {
+    List<String> escaped = new ArrayList<>();
+    for (String cell : cells) {
+      String text = cell == null ? "" : cell;
+      if (text.matches("(?s)^[=+\\-@\\t\\r].*")) {
+        text = "'" + text;
+      }
+      escaped.add(
+          text.matches("(?s).*[\",\\r\\n].*") ? '"' + text.replace("\"", "\"\"") + '"' : text);
+    }
+    return String.join(",", escaped);
+  }
+}
