@@ -53,6 +53,7 @@ public final class LedgerCli implements Callable<Integer> {
     commands.put("suspend", SuspendCommand::new);
     commands.put("resume", ResumeCommand::new);
     commands.put("delete", DeleteCommand::new);
+    commands.put("import", ImportCommand::new);
     commands.put("check", CheckCommand::new);
     commands.put("audit", AuditCommand::new);
     commands.put("replay", ReplayCommand::new);

@@ -46,6 +46,7 @@ class Answers {
           LifecycleRoutes.TOKENS,
           LifecycleRoutes.BY_NAME,
           LifecycleRoutes.REVOKE,
+          ImportRoutes.IMPORT,
           LifecycleRoutes.ONE,
           LifecycleRoutes.ONE + "/rotate",
           LifecycleRoutes.ONE + "/suspend",

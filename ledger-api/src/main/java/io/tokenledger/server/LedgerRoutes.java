@@ -23,7 +23,6 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
-import java.time.format.DateTimeParseException;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
@@ -177,53 +176,31 @@ class LedgerRoutes {
     if (!RequestContexts.of(request).actor().mayReadAudit()) {
       throw Rejection.forbidden();
     }
-    String outcome = request.getParameter("outcome");
+    Parameters parameters = new Parameters(request::getParameter);
+    String outcome = parameters.text("outcome");
     if (outcome != null && !OUTCOMES.contains(outcome)) {
       throw Rejection.invalid("outcome must be success, denied or failed, got " + outcome);
-    }
-    Long limit = number(request, "limit");
-    if (limit != null && (limit < 1 || limit > AuditQuery.MAX_LIMIT)) {
-      throw Rejection.invalid("limit must be 1 to 1000, got " + limit);
     }
     AuditPage page =
         ledger
             .audit()
             .search(
                 new AuditQuery(
-                    request.getParameter("actor"),
-                    request.getParameter("action"),
-                    request.getParameter("token"),
-                    request.getParameter("target_id"),
+                    parameters.text("actor"),
+                    parameters.text("action"),
+                    parameters.text("token"),
+                    parameters.text("target_id"),
                     outcome,
-                    instant(request, "since"),
-                    instant(request, "until"),
-                    number(request, "cursor"),
-                    limit == null ? DEFAULT_LIMIT : Math.toIntExact(limit)));
+                    parameters.instant("since"),
+                    parameters.instant("until"),
+                    parameters.number("cursor"),
+                    parameters.limit(DEFAULT_LIMIT, AuditQuery.MAX_LIMIT)));
     ObjectNode json = JsonText.object();
     ArrayNode events = json.putArray("events");
     page.entries().forEach(entry -> events.add(json(entry)));
     json.put("next_cursor", page.nextCursor() == null ? null : page.nextCursor().toString());
     json.put("tree_size", page.treeSize());
     Answers.write(response, 200, json.toString());
-  }
-
-  static @Nullable Long number(HttpServletRequest request, String parameter) {
-    String text = request.getParameter(parameter);
-    try {
-      return text == null ? null : Long.valueOf(text);
-    } catch (NumberFormatException e) {
-      throw Rejection.invalid(parameter + " must be a whole number, got " + text);
-    }
-  }
-
-  static @Nullable Instant instant(HttpServletRequest request, String parameter) {
-    String text = request.getParameter(parameter);
-    try {
-      return text == null ? null : Instant.parse(text);
-    } catch (DateTimeParseException e) {
-      throw Rejection.invalid(
-          parameter + " must be an instant such as 2026-11-24T12:00:00Z, got " + text);
-    }
   }
 
   static ObjectNode json(AuditEntry entry) {

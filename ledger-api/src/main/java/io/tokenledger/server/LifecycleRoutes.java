@@ -31,6 +31,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.DeleteMapping;
@@ -111,7 +112,7 @@ class LifecycleRoutes {
   @GetMapping(BY_NAME)
   void byName(HttpServletRequest request, HttpServletResponse response) throws IOException {
     requireReader(request);
-    String name = request.getParameter("token_name");
+    String name = new Parameters(request::getParameter).text("token_name");
     if (name == null) {
       throw Rejection.invalid("token_name is missing");
     }
@@ -383,15 +384,7 @@ class LifecycleRoutes {
   }
 
   private TokenEntry find(String idText) {
-    long id;
-    try {
-      id = Long.parseLong(idText);
-    } catch (NumberFormatException e) {
-      throw Rejection.invalid("the token id must be a whole number, got " + idText);
-    }
-    if (id < 0) {
-      throw Rejection.invalid("the token id must not be negative, got " + idText);
-    }
+    long id = Objects.requireNonNull(new Parameters(name -> idText).number("the token id"));
     return ledger.tokens().find(new TokenId(id)).orElseThrow(() -> notFound(idText));
   }
 

@@ -55,6 +55,10 @@ public record ServeOptions(
     if ((tlsCert == null) != (tlsKey == null)) {
       throw new IllegalArgumentException("--tls-cert and --tls-key go together");
     }
+    if (recoveryBind != null && !recoveryBind.isLoopback()) {
+      throw new IllegalArgumentException(
+          "--admin-token-recovery-http-bind must be a loopback address, got " + recoveryBind);
+    }
   }
 
   /**

@@ -44,6 +44,7 @@ public final class Server implements AutoCloseable {
     Answers.class,
     TokenRoutes.class,
     LifecycleRoutes.class,
+    ImportRoutes.class,
     SqlRoutes.class,
     ProbeRoutes.class,
     LedgerRoutes.class

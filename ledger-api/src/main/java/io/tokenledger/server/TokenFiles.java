@@ -3,10 +3,12 @@ package io.tokenledger.server;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.Proposal;
+import io.tokenledger.lookup.FoundToken;
 import io.tokenledger.permission.InvalidPermission;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
+import io.tokenledger.token.SecretHash;
 import io.tokenledger.token.TokenCommand.CreateNamedAdmin;
 import io.tokenledger.token.TokenCommand.CreateOperatorToken;
 import io.tokenledger.token.TokenCommand.CreateResourceToken;
@@ -19,19 +21,25 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Provisions the tokens of InfluxDB's offline files at the start ({@code influxdb3-token-surface}
- * 2.6). A token whose name exists is skipped, so that every start may name the same file.
+ * 2.6). What is there already is left alone, so that every start may name the same file; where the
+ * file says something else than the ledger, that is reported in log and audit and changes nothing.
  */
 final class TokenFiles {
 
   private static final Logger LOG = LoggerFactory.getLogger(TokenFiles.class);
 
+  private static final String ACTION = "token.provision";
   private static final int CONFLICT = 409;
 
   private final Ledger ledger;
@@ -40,91 +48,142 @@ final class TokenFiles {
     this.ledger = ledger;
   }
 
+  /** What a file says of one token. */
+  private record Entry(
+      TokenName name, SecretHash hash, Permissions permissions, Expiry expiry, String flag) {}
+
   /**
    * Creates the admin token of that file.
    *
    * @throws IllegalStateException with one sentence when the file is not right
    */
   void provisionAdmin(Path file) {
-    JsonBody json = read("--admin-token-file", file);
+    String flag = "--admin-token-file";
     try {
-      TokenSecret secret = TokenSecret.provided(json.string("token"));
-      TokenName name = new TokenName(json.string("name"));
+      JsonBody json = read(flag, file);
+      Entry entry = entry(json, Permissions.admin(), flag);
       Instant now = TokenRoutes.now();
-      Expiry expiry = expiry(json);
-      boolean operator = name.equals(TokenName.OPERATOR);
-      if (operator && !expiry.isNever()) {
+      boolean operator = entry.name().equals(TokenName.OPERATOR);
+      if (operator && !entry.expiry().isNever()) {
         throw new IllegalStateException(
-            "--admin-token-file " + file + ": _admin never expires, leave expiry_millis out");
+            flag + " " + file + ": _admin never expires, leave expiry_millis out");
       }
-      create(
+      provision(
+          entry,
           operator
-              ? Proposal.of(new CreateOperatorToken(secret.hash(), now, Actor.SYSTEM))
+              ? Proposal.of(new CreateOperatorToken(entry.hash(), now, Actor.SYSTEM))
               : Proposal.withNewId(
-                  name,
-                  id -> new CreateNamedAdmin(name, id, secret.hash(), now, expiry, Actor.SYSTEM)),
-          "--admin-token-file");
+                  entry.name(),
+                  id ->
+                      new CreateNamedAdmin(
+                          entry.name(), id, entry.hash(), now, entry.expiry(), Actor.SYSTEM)));
     } catch (Rejection e) {
-      throw new IllegalStateException("--admin-token-file " + file + ": " + e.body(), e);
+      throw new IllegalStateException(flag + " " + file + ": " + e.body(), e);
     } catch (TokenRefused e) {
-      throw new IllegalStateException("--admin-token-file " + file + ": " + e.getMessage(), e);
+      throw new IllegalStateException(flag + " " + file + ": " + e.getMessage(), e);
     }
   }
 
   /**
    * Creates the resource tokens of that file.
    *
-   * @throws IllegalStateException with one sentence when the file is not right; what stands before
-   *     the mistake is created
+   * @throws IllegalStateException with one sentence when the file is not right; nothing of it is
+   *     created then
    */
   void provisionPermissionTokens(Path file) {
+    String flag = "--permission-tokens-file";
     try {
-      for (JsonBody token : read("--permission-tokens-file", file).objects("tokens")) {
-        TokenSecret secret = TokenSecret.provided(token.string("token"));
-        TokenName name = new TokenName(token.string("name"));
-        Permissions permissions = Permissions.parse(token.strings("permissions"));
-        Expiry expiry = expiry(token);
-        create(
+      List<Entry> entries = new ArrayList<>();
+      for (JsonBody token : read(flag, file).objects("tokens")) {
+        entries.add(entry(token, Permissions.parse(token.strings("permissions")), flag));
+      }
+      for (Entry entry : entries) {
+        provision(
+            entry,
             Proposal.withNewId(
-                name,
+                entry.name(),
                 id ->
                     new CreateResourceToken(
-                        name,
+                        entry.name(),
                         id,
-                        secret.hash(),
-                        permissions,
+                        entry.hash(),
+                        entry.permissions(),
                         TokenRoutes.now(),
-                        expiry,
-                        Actor.SYSTEM)),
-            "--permission-tokens-file");
+                        entry.expiry(),
+                        Actor.SYSTEM)));
       }
     } catch (Rejection e) {
-      throw new IllegalStateException("--permission-tokens-file " + file + ": " + e.body(), e);
+      throw new IllegalStateException(flag + " " + file + ": " + e.body(), e);
     } catch (TokenRefused | InvalidPermission e) {
-      throw new IllegalStateException(
-          "--permission-tokens-file " + file + ": " + e.getMessage(), e);
+      throw new IllegalStateException(flag + " " + file + ": " + e.getMessage(), e);
     }
   }
 
-  private void create(Proposal proposal, String flag) {
+  private static Entry entry(JsonBody json, Permissions permissions, String flag) {
+    BigInteger millis = json.optionalInteger("expiry_millis");
+    return new Entry(
+        new TokenName(json.string("name")),
+        TokenSecret.provided(json.string("token")).hash(),
+        permissions,
+        millis == null
+            ? Expiry.NEVER
+            : new Expiry(millis.bitLength() < Long.SIZE ? millis.longValue() : -1),
+        flag);
+  }
+
+  private void provision(Entry entry, Proposal proposal) {
     RequestContext context =
-        RequestContext.ofNode("file", "provisioned by " + flag, UUID.randomUUID().toString());
+        RequestContext.ofNode(
+            "file", "provisioned by " + entry.flag(), UUID.randomUUID().toString());
+    Optional<FoundToken> known = ledger.lookup().find(entry.hash());
+    if (known.isPresent()) {
+      String difference = difference(entry, known.get());
+      if (difference == null) {
+        LOG.info("token {} of {} exists already", entry.name(), entry.flag());
+      } else {
+        report(entry, context, difference);
+      }
+      return;
+    }
     try {
       TokenRoutes.execute(ledger, proposal, context);
-      LOG.info("created token {} of {}", proposal.name(), flag);
+      LOG.info("created token {} of {}", entry.name(), entry.flag());
     } catch (Rejection e) {
       if (e.status() != CONFLICT) {
         throw e;
       }
-      LOG.info("token {} of {} exists already", proposal.name(), flag);
+      LOG.warn(
+          "token {} of {} was not created: {}: it has another secret, or another node was faster",
+          entry.name(),
+          entry.flag(),
+          e.body());
     }
   }
 
-  private static Expiry expiry(JsonBody json) {
-    BigInteger millis = json.optionalInteger("expiry_millis");
-    return millis == null
-        ? Expiry.NEVER
-        : new Expiry(millis.bitLength() < Long.SIZE ? millis.longValue() : -1);
+  /** What the file says otherwise than the ledger; null for nothing. */
+  private static @Nullable String difference(Entry entry, FoundToken token) {
+    if (!token.name().equals(entry.name())) {
+      return "name_changed";
+    }
+    if (token.revokedAt() != null) {
+      return "was_revoked";
+    }
+    if (token.supersededAt() != null) {
+      return "secret_was_replaced";
+    }
+    if (!token.permissions().equals(entry.permissions())) {
+      return "permissions_differ";
+    }
+    return token.expiry().equals(entry.expiry()) ? null : "expiry_differs";
+  }
+
+  private void report(Entry entry, RequestContext context, String difference) {
+    LOG.warn(
+        "token {} of {} is otherwise in the ledger, which stays as it is: {}",
+        entry.name(),
+        entry.flag(),
+        difference);
+    ledger.requests().commandRejected(context, ACTION, difference, CONFLICT, entry.name().value());
   }
 
   private static JsonBody read(String flag, Path file) {

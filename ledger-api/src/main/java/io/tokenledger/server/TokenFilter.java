@@ -2,10 +2,9 @@ package io.tokenledger.server;
 
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenKind;
-import io.tokenledger.tokens.TokenEntry;
 import io.tokenledger.tokens.TokenQuery;
+import io.tokenledger.tokens.TokenState;
 import java.time.Instant;
-import java.time.format.DateTimeParseException;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashSet;
@@ -39,13 +38,13 @@ final class TokenFilter {
 
   private static final int DEFAULT_LIMIT = 100;
 
-  private final Function<String, @Nullable String> values;
+  private final Parameters values;
 
   /**
    * @param values gives the value of a parameter, null where there is none
    */
   TokenFilter(Function<String, @Nullable String> values) {
-    this.values = values;
+    this.values = new Parameters(values);
   }
 
   private static Set<String> ordered(String... names) {
@@ -64,31 +63,27 @@ final class TokenFilter {
    * @throws Rejection 400 naming the parameter and the rule
    */
   TokenQuery query(Instant now) {
-    Long limit = number("limit");
-    if (limit != null && (limit < 1 || limit > TokenQuery.MAX_LIMIT)) {
-      throw Rejection.invalid("limit must be 1 to 1000, got " + limit);
-    }
     return new TokenQuery(
         now,
         null,
-        oneOf("state", TokenEntry.State.class),
+        oneOf("state", TokenState.class),
         oneOf("kind", TokenKind.class),
-        values.apply("name"),
+        values.text("name"),
         null,
-        values.apply("database"),
-        instant("created_since"),
-        instant("created_until"),
-        instant("expires_since"),
-        instant("expires_until"),
-        values.apply("created_by"),
+        values.text("database"),
+        values.instant("created_since"),
+        values.instant("created_until"),
+        values.instant("expires_since"),
+        values.instant("expires_until"),
+        values.text("created_by"),
         id("made_by"),
-        instant("unused_since"),
+        values.instant("unused_since"),
         id("cursor"),
-        limit == null ? DEFAULT_LIMIT : Math.toIntExact(limit));
+        values.limit(DEFAULT_LIMIT, TokenQuery.MAX_LIMIT));
   }
 
   private <E extends Enum<E>> @Nullable E oneOf(String parameter, Class<E> type) {
-    String text = values.apply(parameter);
+    String text = values.text(parameter);
     if (text == null) {
       return null;
     }
@@ -108,29 +103,7 @@ final class TokenFilter {
   }
 
   private @Nullable TokenId id(String parameter) {
-    Long number = number(parameter);
-    if (number != null && number < 0) {
-      throw Rejection.invalid(parameter + " must not be negative, got " + number);
-    }
+    Long number = values.number(parameter);
     return number == null ? null : new TokenId(number);
-  }
-
-  private @Nullable Long number(String parameter) {
-    String text = values.apply(parameter);
-    try {
-      return text == null ? null : Long.valueOf(text);
-    } catch (NumberFormatException e) {
-      throw Rejection.invalid(parameter + " must be a whole number, got " + text);
-    }
-  }
-
-  private @Nullable Instant instant(String parameter) {
-    String text = values.apply(parameter);
-    try {
-      return text == null ? null : Instant.parse(text);
-    } catch (DateTimeParseException e) {
-      throw Rejection.invalid(
-          parameter + " must be an instant such as 2026-11-24T12:00:00Z, got " + text);
-    }
   }
 }

@@ -340,18 +340,32 @@ class LifecycleIT {
   }
 
   @Test
-  void theUseOfATokenIsSeenAndUnusedOnesAreFound() throws Exception {
-    Made used = make("");
-    assertEquals(200, ping(used.secret()));
-    // Stored every half minute; the flush at the end of a node is tried where nodes end.
-    await(
-        "the use is stored",
-        Duration.ofSeconds(60),
-        () -> !show(used.id()).path("last_used_at").isNull());
-    Instant at = Instant.parse(show(used.id()).path("last_used_at").asString());
-    assertEquals(0, at.getEpochSecond() % 60);
-    assertFalse(list("unused_since=" + at).contains(used.id()));
-    assertTrue(list("unused_since=" + at.plusSeconds(60 * 60)).contains(used.id()));
+  void theUseOfATokenIsSeenAndUnusedOnesAreFound(@TempDir Path directory) {
+    String admin;
+    String used;
+    try (Server node = Server.start(ServerIT.options(directory, Map.of()))) {
+      HttpProbe probe = new HttpProbe(node.url());
+      admin = HttpProbe.json(probe.bootstrap()).path("token").asString();
+      used = probe.create(admin, "used", "system", "ping", "read");
+      probe.create(admin, "unused", "system", "ping", "read");
+      assertEquals(200, probe.get("/ping", used).statusCode());
+    }
+    // Uses are stored every half minute, and when a node ends.
+    try (Server node = Server.start(ServerIT.options(directory, Map.of()))) {
+      HttpProbe probe = new HttpProbe(node.url());
+      JsonNode tokens =
+          HttpProbe.json(probe.get("/api/v1/tokens?kind=resource", admin)).path("tokens");
+      Instant at = Instant.parse(tokens.get(0).path("last_used_at").asString());
+      assertEquals(0, at.getEpochSecond() % 60);
+      assertTrue(tokens.get(1).path("last_used_at").isNull());
+      String filter = "/api/v1/tokens?kind=resource&unused_since=";
+      assertEquals(
+          2,
+          HttpProbe.json(probe.get(filter + at.plusSeconds(3_600), admin)).path("tokens").size());
+      JsonNode unused = HttpProbe.json(probe.get(filter + Instant.now(), admin)).path("tokens");
+      assertTrue(
+          unused.valueStream().anyMatch(token -> token.path("name").asString().equals("unused")));
+    }
   }
 
   @Nested

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -24,7 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.springframework.web.bind.annotation.RestController;
 import tools.jackson.databind.JsonNode;
 
 class ServerIT {
@@ -482,34 +480,6 @@ class ServerIT {
                     .propertyNames()
                     .forEach(method -> documented.add(method.toUpperCase() + " " + path.getKey())));
     assertTrue(documented.size() > 20);
-    assertEquals(routes(), documented.stream().sorted().toList());
-  }
-
-  private static List<String> routes() {
-    List<String> routes = new ArrayList<>();
-    for (Class<?> type : controllers()) {
-      for (var method : type.getDeclaredMethods()) {
-        var mapping =
-            org.springframework.core.annotation.AnnotatedElementUtils.getMergedAnnotation(
-                method, org.springframework.web.bind.annotation.RequestMapping.class);
-        if (mapping != null) {
-          for (var verb : mapping.method()) {
-            for (String path : mapping.path()) {
-              routes.add(verb + " " + path);
-            }
-          }
-        }
-      }
-    }
-    return routes.stream().sorted().toList();
-  }
-
-  private static List<Class<?>> controllers() {
-    List<Class<?>> controllers = new ArrayList<>();
-    new ClassFileImporter()
-        .importPackages("io.tokenledger.server").stream()
-            .filter(type -> type.isAnnotatedWith(RestController.class))
-            .forEach(type -> controllers.add(type.reflect()));
-    return controllers;
+    assertEquals(TestServer.routes(), documented.stream().sorted().toList());
   }
 }

@@ -36,22 +36,14 @@ public record TokenEntry(
     @Nullable Long revokedByTokenId,
     @Nullable Instant lastUsedAt) {
 
-  /** Whether its secret opens anything, or why not. */
-  public enum State {
-    LIVE,
-    EXPIRED,
-    SUSPENDED,
-    REVOKED
-  }
-
   /** The state at that instant. */
-  public State state(Instant now) {
+  public TokenState state(Instant now) {
     if (revokedAt != null) {
-      return State.REVOKED;
+      return TokenState.REVOKED;
     }
     if (suspendedAt != null) {
-      return State.SUSPENDED;
+      return TokenState.SUSPENDED;
     }
-    return expiry != null && !expiry.isAfter(now) ? State.EXPIRED : State.LIVE;
+    return expiry != null && !expiry.isAfter(now) ? TokenState.EXPIRED : TokenState.LIVE;
   }
 }

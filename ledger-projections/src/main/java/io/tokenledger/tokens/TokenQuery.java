@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 public record TokenQuery(
     Instant now,
     @Nullable TokenId id,
-    TokenEntry.@Nullable State state,
+    @Nullable TokenState state,
     @Nullable TokenKind kind,
     @Nullable String name,
     @Nullable String exactName,

@@ -1,0 +1,85 @@
+package io.tokenledger.server;
+
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.springframework.core.annotation.AnnotatedElementUtils;
+import org.springframework.web.bind.annotation.RequestMapping;
+import org.springframework.web.bind.annotation.RestController;
+import tools.jackson.databind.JsonNode;
+
+/** A running server with its operator token, for tests of other packages. */
+public final class TestServer implements AutoCloseable {
+
+  private final Server server;
+  private final HttpProbe http;
+  private final String operator;
+
+  /**
+   * @param environment what the environment of {@code serve} says
+   */
+  public TestServer(Path data, Map<String, String> environment) {
+    this.server = Server.start(ServerIT.options(data, environment));
+    this.http = new HttpProbe(server.url());
+    this.operator = HttpProbe.json(http.bootstrap()).path("token").asString();
+  }
+
+  public String url() {
+    return server.url();
+  }
+
+  public String operator() {
+    return operator;
+  }
+
+  /** Every verb and path that the server's controllers answer, sorted. */
+  public static List<String> routes() {
+    List<String> routes = new ArrayList<>();
+    new ClassFileImporter()
+        .importPackages("io.tokenledger.server").stream()
+            .filter(type -> type.isAnnotatedWith(RestController.class))
+            .flatMap(type -> List.of(type.reflect().getDeclaredMethods()).stream())
+            .forEach(
+                method -> {
+                  RequestMapping mapping =
+                      AnnotatedElementUtils.getMergedAnnotation(method, RequestMapping.class);
+                  if (mapping != null) {
+                    for (var verb : mapping.method()) {
+                      for (String path : mapping.path()) {
+                        routes.add(verb + " " + path);
+                      }
+                    }
+                  }
+                });
+    return List.copyOf(new TreeSet<>(routes));
+  }
+
+  /** Sends a request as the operator. */
+  public HttpResponse<String> send(String verb, String path, String requestId, String body) {
+    return http.send(
+        http.request(path)
+            .header("Authorization", "Bearer " + operator)
+            .header("Content-Type", "application/json")
+            .header("X-Request-Id", requestId)
+            .method(verb, BodyPublishers.ofString(body)));
+  }
+
+  /** The audit's events, newest first, a thousand at most. */
+  public List<JsonNode> events() {
+    List<JsonNode> events = new ArrayList<>();
+    HttpProbe.json(http.get(LedgerRoutes.AUDIT + "?limit=1000", operator))
+        .path("events")
+        .forEach(events::add);
+    return events;
+  }
+
+  @Override
+  public void close() {
+    server.close();
+  }
+}
