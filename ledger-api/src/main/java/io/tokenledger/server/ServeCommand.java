@@ -1,10 +1,13 @@
 package io.tokenledger.server;
 
+import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DataDirectoryInUse;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.store.LedgerUnavailable;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -147,6 +150,19 @@ public final class ServeCommand implements Callable<Integer> {
   private @Nullable Boolean noSecretReplay;
 
   @Option(
+      names = "--notice-webhook",
+      paramLabel = "URL",
+      description = "Posts notices that tokens expire, signed, there [LEDGER_NOTICE_WEBHOOK]")
+  private @Nullable String noticeWebhook;
+
+  @Option(
+      names = "--notice-webhook-secret-file",
+      paramLabel = "FILE",
+      description =
+          "Holds what they are signed with: whsec_ and base64 [LEDGER_NOTICE_WEBHOOK_SECRET_FILE]")
+  private @Nullable String noticeWebhookSecretFile;
+
+  @Option(
       names = "--exit-when-ready",
       hidden = true,
       description = "Starts, stops and exits: the build records the classes of a start")
@@ -257,7 +273,26 @@ public final class ServeCommand implements Callable<Integer> {
                 "LEDGER_SUBJECT_KEY_STORE")),
         networks(value(trustedProxies, "", "LEDGER_TRUSTED_PROXIES")),
         flag("--allow-remote-bootstrap", allowRemoteBootstrap, "LEDGER_ALLOW_REMOTE_BOOTSTRAP"),
-        flag("--no-secret-replay", noSecretReplay, "LEDGER_NO_SECRET_REPLAY"));
+        flag("--no-secret-replay", noSecretReplay, "LEDGER_NO_SECRET_REPLAY"),
+        webhook(
+            optional(noticeWebhook, "LEDGER_NOTICE_WEBHOOK"),
+            path(optional(noticeWebhookSecretFile, "LEDGER_NOTICE_WEBHOOK_SECRET_FILE"))));
+  }
+
+  private static @Nullable NoticeTarget webhook(@Nullable String url, @Nullable Path secretFile) {
+    if (url == null && secretFile == null) {
+      return null;
+    }
+    if (url == null || secretFile == null) {
+      throw new IllegalArgumentException(
+          "--notice-webhook and --notice-webhook-secret-file go together");
+    }
+    try {
+      return NoticeTarget.parse(url, Files.readString(secretFile).strip());
+    } catch (IOException e) {
+      throw new IllegalArgumentException(
+          "--notice-webhook-secret-file " + secretFile + " cannot be read", e);
+    }
   }
 
   private static DatabaseUrl databaseUrl(String url) {

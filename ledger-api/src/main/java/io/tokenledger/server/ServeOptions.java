@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DatabaseUrl;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -28,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param trustedProxies networks whose {@code X-Forwarded-For} is believed
  * @param allowRemoteBootstrap whether the first operator token may be made from another machine
  * @param noSecretReplay whether a repeated request is told the token's id and not its secret again
+ * @param noticeWebhook where notices of expiries are posted; null for nowhere
  */
 public record ServeOptions(
     BindAddress httpBind,
@@ -46,7 +48,8 @@ public record ServeOptions(
     Path subjectKeyStore,
     List<Network> trustedProxies,
     boolean allowRemoteBootstrap,
-    boolean noSecretReplay) {
+    boolean noSecretReplay,
+    @Nullable NoticeTarget noticeWebhook) {
 
   private static final List<String> PROBES =
       List.of("health", "ping", "metrics", "ready", "pprof", "node_stop");

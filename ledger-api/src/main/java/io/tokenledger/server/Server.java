@@ -81,7 +81,8 @@ public final class Server implements AutoCloseable {
                   options.subjectKeyStore(),
                   options.logOrigin(),
                   options.nodeId(),
-                  POOL_SIZE),
+                  POOL_SIZE,
+                  options.noticeWebhook()),
               meters);
       parts.push(ledger);
       provision(ledger, options);

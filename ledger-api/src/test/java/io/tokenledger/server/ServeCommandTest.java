@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
@@ -61,7 +62,10 @@ class ServeCommandTest {
                 "--http-bind",
                 "--ledger-key-file",
                 "--log-origin",
+                "--no-secret-replay",
                 "--node-id",
+                "--notice-webhook",
+                "--notice-webhook-secret-file",
                 "--permission-tokens-file",
                 "--subject-key-store",
                 "--tls-cert",
@@ -92,6 +96,43 @@ class ServeCommandTest {
     assertFalse(options.withoutAuth());
     assertTrue(options.disableAuthz().isEmpty());
     assertTrue(options(Map.of("LEDGER_WITHOUT_AUTH", "true")).withoutAuth());
+  }
+
+  @Test
+  void theRecoveryPortIsForThisMachineOnly() {
+    IllegalArgumentException refused =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> options(Map.of(), "--admin-token-recovery-http-bind", "0.0.0.0:8182"));
+    assertTrue(refused.getMessage().contains("must be a loopback address"), refused.getMessage());
+  }
+
+  @Test
+  void aWebhookNeedsAUrlAndASecretAndTheErrorDoesNotRepeatIt() throws Exception {
+    Path secret = Files.writeString(Files.createTempFile("secret", ".txt"), "whsec_c2hvcnQ=");
+    for (String[] arguments :
+        new String[][] {
+          {"--notice-webhook", "http://127.0.0.1:1/"},
+          {"--notice-webhook-secret-file", secret.toString()},
+          {
+            "--notice-webhook",
+            "ftp://127.0.0.1/",
+            "--notice-webhook-secret-file",
+            secret.toString()
+          },
+          {
+            "--notice-webhook",
+            "http://127.0.0.1:1/",
+            "--notice-webhook-secret-file",
+            secret.toString()
+          }
+        }) {
+      IllegalArgumentException refused =
+          assertThrows(IllegalArgumentException.class, () -> options(Map.of(), arguments));
+      assertTrue(refused.getMessage().contains("--notice-webhook"), refused.getMessage());
+      assertFalse(refused.getMessage().contains("c2hvcnQ"), refused.getMessage());
+    }
+    Files.delete(secret);
   }
 
   @Test

@@ -23,6 +23,7 @@ public final class Follower implements AutoCloseable {
 
   private static final int MAX_BATCH = 1_000;
   private static final Duration INTERVAL = Duration.ofMillis(250);
+  private static final int MAX_DOUBLINGS = 7;
 
   /** How long a reader waits for what was committed before it to be readable. */
   private static final Duration PATIENCE = Duration.ofSeconds(1);
@@ -39,7 +40,9 @@ public final class Follower implements AutoCloseable {
       """
       SELECT coalesce((SELECT next_leaf_index
                          FROM views.follower
-                        WHERE name = ?), 0)
+                        WHERE name = ?),
+                      CASE WHEN ? THEN (SELECT size FROM audit.tree_head WHERE log_id = 1)
+                           ELSE 0 END)
       """;
 
   private static final String NEXT =
@@ -98,24 +101,28 @@ public final class Follower implements AutoCloseable {
   }
 
   private void work() {
+    int failures = 0;
     while (!closing) {
       try {
         if (step() < MAX_BATCH) {
-          pause();
+          pause(INTERVAL);
         }
+        failures = 0;
       } catch (SQLException e) {
         LOG.warn("{} waits for the database: {}", projection.name(), e.getMessage());
-        pause();
+        pause(INTERVAL);
       } catch (RuntimeException e) {
-        // The outermost boundary of this thread: a leaf it cannot read must not end it for good.
-        LOG.error("{} stands still", projection.name(), e);
-        pause();
+        // The outermost boundary of this thread: a leaf it cannot take must not end it for good.
+        LOG.warn("{} stands still, and tries again: {}", projection.name(), String.valueOf(e));
+        pause(INTERVAL.multipliedBy(1L << Math.min(failures++, MAX_DOUBLINGS)));
       }
     }
   }
 
-  private void pause() {
-    if (!closing && !wakeUp.sleep(Duration.ZERO, INTERVAL)) {
+  private void pause(Duration limit) {
+    // What failed is not tried again at each new leaf.
+    Duration rest = limit.equals(INTERVAL) ? Duration.ZERO : limit;
+    if (!closing && !wakeUp.sleep(rest, limit)) {
       closing = true;
     }
   }
@@ -135,6 +142,8 @@ public final class Follower implements AutoCloseable {
       List<Leaf> leaves = next(connection, position);
       if (!leaves.isEmpty()) {
         projection.take(connection, leaves);
+      }
+      if (!leaves.isEmpty() || projection.startsAtHead()) {
         advance(connection, position + leaves.size());
       }
       connection.commit();
@@ -155,6 +164,7 @@ public final class Follower implements AutoCloseable {
   private long position(Connection connection) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(POSITION)) {
       statement.setString(1, projection.name());
+      statement.setBoolean(2, projection.startsAtHead());
       try (ResultSet row = statement.executeQuery()) {
         row.next();
         return row.getLong(1);

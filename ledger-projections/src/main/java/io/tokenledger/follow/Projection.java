@@ -13,6 +13,11 @@ public interface Projection {
   /** The advisory lock that lets one node at a time work on it, of {@code Locks}. */
   long lock();
 
+  /** Whether one that begins today leaves out what was before; else it begins with leaf 0. */
+  default boolean startsAtHead() {
+    return false;
+  }
+
   /**
    * Writes what these events mean, in the transaction that also moves the position. Must take a
    * leaf twice without harm.

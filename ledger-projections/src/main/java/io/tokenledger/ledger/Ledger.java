@@ -12,6 +12,7 @@ import io.tokenledger.idempotency.AnswerExists;
 import io.tokenledger.idempotency.IdempotentAnswers;
 import io.tokenledger.idempotency.RequestKey;
 import io.tokenledger.lookup.TokenLookup;
+import io.tokenledger.notices.NoticeWebhook;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
@@ -58,6 +59,7 @@ import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -141,9 +143,7 @@ public final class Ledger implements AutoCloseable {
         new Envelopes(
             new SubjectKeys(options.subjectKeyStore()), key, options.logOrigin(), options.nodeId());
     this.key = key;
-    this.followers =
-        List.of(
-            new Follower(writers, new AuditLogTable()), new Follower(writers, new TokenTable()));
+    this.followers = followers(options);
     this.sequencer =
         new Sequencer(
             app,
@@ -169,6 +169,16 @@ public final class Ledger implements AutoCloseable {
     this.answers = new IdempotentAnswers(writers);
     this.housekeeping = new Housekeeping(writers, commands, answers, sequencer::wake);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
+  }
+
+  private List<Follower> followers(LedgerOptions options) {
+    List<Follower> all = new ArrayList<>();
+    all.add(new Follower(writers, new AuditLogTable()));
+    all.add(new Follower(writers, new TokenTable()));
+    if (options.noticeWebhook() != null) {
+      all.add(new Follower(writers, new NoticeWebhook(options.noticeWebhook())));
+    }
+    return List.copyOf(all);
   }
 
   private static Thread refusalThread(Runnable work) {

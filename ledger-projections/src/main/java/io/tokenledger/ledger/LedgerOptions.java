@@ -1,7 +1,9 @@
 package io.tokenledger.ledger;
 
+import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DatabaseUrl;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a ledger needs to be opened.
@@ -12,6 +14,7 @@ import java.nio.file.Path;
  * @param logOrigin name of this ledger's log, in every envelope
  * @param nodeId name of this node, in every envelope
  * @param poolSize connections that write, at least 4; as many again read
+ * @param noticeWebhook where notices of expiries are posted; null for nowhere
  */
 public record LedgerOptions(
     DatabaseUrl database,
@@ -19,7 +22,8 @@ public record LedgerOptions(
     Path subjectKeyStore,
     String logOrigin,
     String nodeId,
-    int poolSize) {
+    int poolSize,
+    @Nullable NoticeTarget noticeWebhook) {
 
   public LedgerOptions {
     if (poolSize < 4) {

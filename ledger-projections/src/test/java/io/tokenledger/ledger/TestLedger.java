@@ -2,6 +2,7 @@ package io.tokenledger.ledger;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.token.Actor;
@@ -21,6 +22,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 
 /** Opens ledgers for tests and says common commands in few words. */
 public final class TestLedger {
@@ -33,9 +35,19 @@ public final class TestLedger {
   private TestLedger() {}
 
   public static Ledger open(DatabaseUrl database, Path keys) {
+    return open(database, keys, null);
+  }
+
+  static Ledger open(DatabaseUrl database, Path keys, @Nullable NoticeTarget noticeWebhook) {
     return Ledger.open(
         new LedgerOptions(
-            database, keys.resolve("ledger.key"), keys.resolve("subjects"), "test/log", "n1", 6),
+            database,
+            keys.resolve("ledger.key"),
+            keys.resolve("subjects"),
+            "test/log",
+            "n1",
+            6,
+            noticeWebhook),
         new SimpleMeterRegistry());
   }
 

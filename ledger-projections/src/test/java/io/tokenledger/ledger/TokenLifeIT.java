@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.net.httpserver.HttpServer;
 import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditQuery;
+import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
@@ -32,6 +34,8 @@ import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenSummary;
 import io.tokenledger.tokens.TokenEntry;
 import io.tokenledger.tokens.TokenQuery;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -40,6 +44,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
@@ -48,6 +53,9 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -182,6 +190,88 @@ class TokenLifeIT {
             .entries()
             .get(0);
     assertEquals("system", expired.actorType());
+  }
+
+  @Test
+  void noticesArePostedSignedInTheirOrderUntilTheReceiverTakesThem() throws Exception {
+    createExpiring("before the receiver", Duration.ofDays(40));
+    Instant start = TestLedger.now();
+    assertEquals(1, ledger.housekeeping().run(start.plus(Duration.ofDays(11))));
+    ledger.close();
+    byte[] secret = new byte[32];
+    new Random(3).nextBytes(secret);
+    List<String> taken = Collections.synchronizedList(new ArrayList<>());
+    AtomicInteger failures = new AtomicInteger(3);
+    HttpServer receiver = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+    receiver.createContext(
+        "/",
+        exchange -> {
+          String body =
+              new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
+          boolean refuse = failures.getAndDecrement() > 0;
+          if (!refuse) {
+            var headers = exchange.getRequestHeaders();
+            taken.add(
+                signed(
+                            secret,
+                            headers.getFirst("webhook-id"),
+                            headers.getFirst("webhook-timestamp"),
+                            body)
+                        .equals(headers.getFirst("webhook-signature"))
+                    + " "
+                    + body);
+          }
+          exchange.sendResponseHeaders(refuse ? 500 : 204, -1);
+          exchange.close();
+        });
+    receiver.start();
+    try {
+      String url = "http://127.0.0.1:" + receiver.getAddress().getPort() + "/notices";
+      ledger =
+          TestLedger.open(
+              database,
+              keys,
+              NoticeTarget.parse(url, "whsec_" + Base64.getEncoder().encodeToString(secret)));
+      // The receiver's first sight of the history is its end as it is now.
+      Instant begun = Instant.now().plusSeconds(20);
+      while (!hasPosition() && Instant.now().isBefore(begun)) {
+        Thread.sleep(20);
+      }
+      assertEquals(1, ledger.housekeeping().run(start.plus(Duration.ofDays(27))));
+      assertEquals(1, ledger.housekeeping().run(start.plus(Duration.ofDays(41))));
+      Instant end = Instant.now().plusSeconds(30);
+      while (taken.size() < 2 && Instant.now().isBefore(end)) {
+        Thread.sleep(50);
+      }
+    } finally {
+      receiver.stop(0);
+    }
+    assertEquals(2, taken.size(), taken.toString());
+    assertTrue(taken.get(0).startsWith("true "), taken.get(0));
+    assertTrue(taken.get(0).contains("\"days_ahead\":14"), taken.get(0));
+    assertTrue(taken.get(1).contains("\"event_type\":\"TokenExpired\""), taken.get(1));
+  }
+
+  private boolean hasPosition() throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        var row =
+            statement.executeQuery("SELECT 1 FROM views.follower WHERE name = 'notice_webhook'")) {
+      return row.next();
+    }
+  }
+
+  private static String signed(byte[] secret, String id, String seconds, String body) {
+    try {
+      Mac mac = Mac.getInstance("HmacSHA256");
+      mac.init(new SecretKeySpec(secret, "HmacSHA256"));
+      return "v1,"
+          + Base64.getEncoder()
+              .encodeToString(
+                  mac.doFinal((id + "." + seconds + "." + body).getBytes(StandardCharsets.UTF_8)));
+    } catch (java.security.GeneralSecurityException e) {
+      throw new AssertionError(e);
+    }
   }
 
   /** What a secret is, told by an independent reading of the events. */
