@@ -16,6 +16,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.text.Normalizer;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +24,7 @@ import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -247,85 +249,109 @@ class BadInputIT {
     }
   }
 
-  /** Four readers of callers' text, each given random pieces for a bounded number of times. */
-  @ParameterizedTest
-  @ValueSource(strings = {"permission", "expiry", "name", "sql"})
-  void randomTextNeverGetsA500(String parser) {
-    String[] pieces = {
-      "db",
-      ":",
-      ",",
-      "*",
-      "read",
-      "write",
-      "a",
-      "\"",
-      "\\",
-      "{",
-      "}",
-      "[",
-      "]",
-      "0",
-      "-1",
-      "1e9",
-      "\u0000",
-      "\u00e9",
-      "\ud83d\ude00",
-      "\u202e",
-      "'",
-      ";",
-      "--",
-      "SELECT",
-      "FROM",
-      "system.tokens",
-      "(",
-      ")",
-      " ",
-      "\n",
-      "NULL",
-      "%",
-      "_",
-      "$1",
-      "::",
-      "||",
-      "9".repeat(30)
-    };
-    Random random = new Random(parser.hashCode());
-    for (int i = 0; i < 400; i++) {
-      StringBuilder text = new StringBuilder();
-      for (int length = random.nextInt(8); length >= 0; length--) {
-        text.append(pieces[random.nextInt(pieces.length)]);
-      }
-      String quoted = JsonMapper.shared().writeValueAsString(text.toString());
-      HttpResponse<String> answer =
-          switch (parser) {
-            case "permission" ->
-                http.post(
-                    ENTERPRISE,
-                    operator,
-                    "{\"token_name\":\"fuzz\",\"permissions\":[{\"resource_type\":\"db\","
-                        + "\"resource_names\":["
-                        + quoted
-                        + "],\"actions\":["
-                        + quoted
-                        + "]}]}");
-            case "expiry" ->
-                http.post(
-                    ENTERPRISE,
-                    operator,
-                    "{\"token_name\":\"fuzz\",\"expiry_secs\":" + text + "," + GRANT + "}");
-            case "name" -> http.post(ENTERPRISE, operator, body(text.toString()));
-            default ->
-                http.post(
-                    SqlRoutes.QUERY_SQL,
-                    operator,
-                    "{\"db\":\"_internal\",\"q\":"
-                        + JsonMapper.shared().writeValueAsString("SELECT " + text)
-                        + "}");
-          };
-      assertTrue(
-          answer.statusCode() < 500 && answer.statusCode() != 408,
-          () -> quoted + " -> " + answer.statusCode() + " " + answer.body());
+  private static final List<String> PARSERS = List.of("permission", "expiry", "name", "sql");
+
+  private static final String[] PIECES = {
+    "db",
+    ":",
+    ",",
+    "*",
+    "read",
+    "write",
+    "a",
+    "\"",
+    "\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    "0",
+    "-1",
+    "1e9",
+    "\u0000",
+    "\u00e9",
+    "\ud83d\ude00",
+    "\u202e",
+    "'",
+    ";",
+    "--",
+    "SELECT",
+    "FROM",
+    "system.tokens",
+    "(",
+    ")",
+    " ",
+    "\n",
+    "NULL",
+    "%",
+    "_",
+    "$1",
+    "::",
+    "||",
+    "9".repeat(30)
+  };
+
+  /** Four readers of callers' text, each given random pieces. */
+  @Test
+  void randomTextNeverGetsA500() {
+    Random random = new Random(20261124);
+    for (int i = 0; i < 1_600; i++) {
+      assertAnswered(random, PARSERS.get(i % PARSERS.size()));
     }
+  }
+
+  /** The same with another beginning each time, which the failure names. */
+  @Test
+  @Tag("long")
+  void aMinuteOfRandomTextNeverGetsA500() {
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    Instant end = Instant.now().plusSeconds(60);
+    int texts = 0;
+    try {
+      while (Instant.now().isBefore(end)) {
+        assertAnswered(random, PARSERS.get(texts++ % PARSERS.size()));
+      }
+    } catch (AssertionError e) {
+      throw new AssertionError("seed " + seed + ", text " + texts, e);
+    }
+    assertTrue(texts > 1_000, "texts: " + texts);
+  }
+
+  private static void assertAnswered(Random random, String parser) {
+    StringBuilder text = new StringBuilder();
+    for (int length = random.nextInt(8); length >= 0; length--) {
+      text.append(PIECES[random.nextInt(PIECES.length)]);
+    }
+    String quoted = JsonMapper.shared().writeValueAsString(text.toString());
+    HttpResponse<String> answer =
+        switch (parser) {
+          case "permission" ->
+              http.post(
+                  ENTERPRISE,
+                  operator,
+                  "{\"token_name\":\"fuzz\",\"permissions\":[{\"resource_type\":\"db\","
+                      + "\"resource_names\":["
+                      + quoted
+                      + "],\"actions\":["
+                      + quoted
+                      + "]}]}");
+          case "expiry" ->
+              http.post(
+                  ENTERPRISE,
+                  operator,
+                  "{\"token_name\":\"fuzz\",\"expiry_secs\":" + text + "," + GRANT + "}");
+          case "name" -> http.post(ENTERPRISE, operator, body(text.toString()));
+          default ->
+              http.post(
+                  SqlRoutes.QUERY_SQL,
+                  operator,
+                  "{\"db\":\"_internal\",\"q\":"
+                      + JsonMapper.shared().writeValueAsString("SELECT " + text)
+                      + "}");
+        };
+    assertTrue(
+        answer.statusCode() < 500 && answer.statusCode() != 408,
+        () -> parser + " " + quoted + " -> " + answer.statusCode() + " " + answer.body());
   }
 }

@@ -237,6 +237,19 @@ class CliIT {
     assertEquals(200, http.get("/ping", operator).statusCode());
   }
 
+  @Test
+  void everyExampleOfTheDocumentationWorksByCommandLineAndByHttp() throws Exception {
+    Path out = directory.resolve("documented");
+    ProcessBuilder builder = new ProcessBuilder("../ops/examples/documented-tokens");
+    builder.environment().put("LEDGER_HOST_URL", server.url());
+    builder.environment().put("LEDGER_AUTH_TOKEN", operator);
+    Process process = builder.redirectErrorStream(true).redirectOutput(out.toFile()).start();
+    assertTrue(process.waitFor(240, TimeUnit.SECONDS), "the examples end");
+    String said = Files.readString(out);
+    assertEquals(0, process.exitValue(), said);
+    assertTrue(said.endsWith("all as documented\n"), said);
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

@@ -247,7 +247,7 @@ class ExternalDatabaseIT {
     try (Connection connection = connect(owner());
         Statement statement = connection.createStatement()) {
       statement.execute(
-          "INSERT INTO migrations.flyway_schema_history SELECT installed_rank + 1, '999', 'newer',"
+          "INSERT INTO migrations.flyway_schema_history SELECT installed_rank + 999, '999', 'newer',"
               + " type, 'V999__newer.sql', checksum, installed_by, installed_on, execution_time,"
               + " success FROM migrations.flyway_schema_history WHERE version = '1'");
     }
