@@ -67,7 +67,6 @@ public class Token {
   private @Nullable Instant createdAt;
   private Expiry expiry = Expiry.NEVER;
   private Permissions permissions = Permissions.none();
-  private String description = "";
   private boolean taken;
   private boolean suspended;
   private boolean expiryRecorded;
@@ -191,14 +190,9 @@ public class Token {
     require(command.actor().mayManageTokens(), command, Refusal.NOT_PERMITTED);
     requireDescription(command.description());
     requireMeant(command, command.id());
-    require(!command.description().equals(description), command, Refusal.UNCHANGED);
     apply(
         new TokenDescribed(
-            command.name(),
-            command.id(),
-            description,
-            command.description(),
-            command.describedAt()));
+            command.name(), command.id(), command.description(), command.describedAt()));
     return summary();
   }
 
@@ -320,7 +314,7 @@ public class Token {
 
   @EventSourcingHandler
   void on(TokenDescribed event) {
-    description = event.description();
+    // Words decide nothing, and once stored only who holds their key can read them.
   }
 
   @EventSourcingHandler
@@ -357,7 +351,6 @@ public class Token {
     this.id = event.id();
     this.hash = hash;
     this.permissions = permissions;
-    this.description = "";
     this.createdAt = createdAt;
     this.expiry = expiry;
     this.taken = true;

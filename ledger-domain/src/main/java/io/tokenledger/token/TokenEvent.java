@@ -56,12 +56,12 @@ public sealed interface TokenEvent {
   record TokenResumed(TokenName name, TokenId id, Instant resumedAt) implements TokenEvent {}
 
   /**
-   * The words about the token changed; empty stands for none.
+   * The words about the token changed.
    *
-   * @param before what they were: the audit shows both without reading the stream
+   * @param description free text, which may be about people: whoever stores the event seals it.
+   *     Empty stands for none
    */
-  record TokenDescribed(
-      TokenName name, TokenId id, String before, String description, Instant describedAt)
+  record TokenDescribed(TokenName name, TokenId id, String description, Instant describedAt)
       implements TokenEvent {}
 
   /** The token expires at this time and not at the one before. */

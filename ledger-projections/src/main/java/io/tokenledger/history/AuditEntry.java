@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param globalIndex place in the event table
  * @param recordedAt the database's clock at the insert
  * @param count how many requests it stands for, 1 for a state change
- * @param payload the stored payload, JSON text
+ * @param payload the stored payload, JSON text, opened as the envelope
  * @param envelope the stored envelope, JSON text, with every sealed field opened, or null where its
  *     key is gone
  */

@@ -141,7 +141,7 @@ public final class AuditLog {
         row.getString("target_name"),
         row.getString("request_id"),
         row.getLong("request_count"),
-        row.getString("payload"),
+        envelopes.openPayload(eventId, row.getString("payload")),
         envelopes.open(eventId, row.getString("metadata")));
   }
 

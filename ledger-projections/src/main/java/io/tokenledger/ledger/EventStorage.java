@@ -243,12 +243,23 @@ final class EventStorage extends JdbcEventStorageEngine {
         type.storedName(),
         type.revision(),
         DateTimeUtils.formatInstant(message.getTimestamp()),
-        EventJson.write(event),
+        EventJson.write(sealed(message.getIdentifier(), event)),
         envelopes.write(
             message.getIdentifier(),
             message.getTimestamp(),
             context,
             what(type, event, message.getSequenceNumber())));
+  }
+
+  /** The event with its free text sealed. */
+  private TokenEvent sealed(String eventId, TokenEvent event) {
+    return event instanceof TokenDescribed described
+        ? new TokenDescribed(
+            described.name(),
+            described.id(),
+            envelopes.sealText(described.id(), eventId, "description", described.description()),
+            described.describedAt())
+        : event;
   }
 
   private static RequestContext context(MetaData metaData) {
@@ -300,8 +311,9 @@ final class EventStorage extends JdbcEventStorageEngine {
     if (event instanceof TokenResumed) {
       return List.of(new Change("state", "suspended", "live"));
     }
-    if (event instanceof TokenDescribed described) {
-      return List.of(new Change("description", described.before(), described.description()));
+    if (event instanceof TokenDescribed) {
+      // The text itself stands, sealed, in the payload.
+      return List.of(new Change("description", null, null));
     }
     if (event instanceof TokenExpiryChanged changed) {
       return List.of(

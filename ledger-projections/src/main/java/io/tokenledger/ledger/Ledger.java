@@ -143,7 +143,7 @@ public final class Ledger implements AutoCloseable {
         new Envelopes(
             new SubjectKeys(options.subjectKeyStore()), key, options.logOrigin(), options.nodeId());
     this.key = key;
-    this.followers = followers(options);
+    this.followers = followers(options, envelopes);
     this.sequencer =
         new Sequencer(
             app,
@@ -171,10 +171,10 @@ public final class Ledger implements AutoCloseable {
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
   }
 
-  private List<Follower> followers(LedgerOptions options) {
+  private List<Follower> followers(LedgerOptions options, Envelopes envelopes) {
     List<Follower> all = new ArrayList<>();
     all.add(new Follower(writers, new AuditLogTable()));
-    all.add(new Follower(writers, new TokenTable()));
+    all.add(new Follower(writers, new TokenTable(envelopes)));
     if (options.noticeWebhook() != null) {
       all.add(new Follower(writers, new NoticeWebhook(options.noticeWebhook())));
     }

@@ -3,6 +3,7 @@ package io.tokenledger.sealing;
 import io.tokenledger.audit.Outcome;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.token.Actor;
+import io.tokenledger.token.TokenId;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -32,6 +33,7 @@ public final class Envelopes {
 
   private static final JsonMapper JSON = JsonMapper.shared();
   private static final String SEALED = "sealed:1:";
+  private static final String PAYLOAD = "payload.";
   private static final int NONCE_BYTES = 12;
   private static final int TAG_BITS = 128;
 
@@ -131,6 +133,39 @@ public final class Envelopes {
     json.put("reason", seal(subject, eventId, "reason", context.reason()));
     json.put("ticket", seal(subject, eventId, "ticket", context.ticket()));
     json.put("subject", subject);
+    return json.toString();
+  }
+
+  /**
+   * Free text of a payload, sealed as the event's personal fields are; empty text stays empty.
+   *
+   * @param tokenId whose data it is: a text about a token goes when the token's key does
+   * @param field its name in the payload
+   */
+  public String sealText(TokenId tokenId, String eventId, String field, String clear) {
+    String sealed =
+        clear.isEmpty() ? null : seal("token:" + tokenId, eventId, PAYLOAD + field, clear);
+    return sealed == null ? "" : sealed;
+  }
+
+  /**
+   * What {@link #sealText} sealed, in clear; null when its key is gone.
+   *
+   * @throws IllegalStateException when it was changed or moved since
+   */
+  public @Nullable String openText(String eventId, String field, String sealed) {
+    return sealed.startsWith(SEALED)
+        ? unseal(eventId, PAYLOAD + field, sealed).orElse(null)
+        : sealed;
+  }
+
+  /** The payload for a reader who may see it, as {@link #open}. */
+  public String openPayload(String eventId, String payload) {
+    if (!payload.contains(SEALED)) {
+      return payload;
+    }
+    JsonNode json = JSON.readTree(payload);
+    open(eventId, PAYLOAD.substring(0, PAYLOAD.length() - 1), json);
     return json.toString();
   }
 

@@ -97,7 +97,6 @@ public final class EventJson {
     } else if (event instanceof TokenResumed resumed) {
       json.put("resumed_at", resumed.resumedAt().toString());
     } else if (event instanceof TokenDescribed described) {
-      json.put("before", described.before());
       json.put("description", described.description());
       json.put("described_at", described.describedAt().toString());
     } else if (event instanceof TokenExpiryChanged changed) {
@@ -191,11 +190,7 @@ public final class EventJson {
       case TOKEN_RESUMED -> new TokenResumed(name(json), id(json), instant(json, "resumed_at"));
       case TOKEN_DESCRIBED ->
           new TokenDescribed(
-              name(json),
-              id(json),
-              string(json, "before"),
-              string(json, "description"),
-              instant(json, "described_at"));
+              name(json), id(json), string(json, "description"), instant(json, "described_at"));
       case TOKEN_EXPIRY_CHANGED ->
           new TokenExpiryChanged(
               name(json),

@@ -3,6 +3,7 @@ package io.tokenledger.tokens;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.permission.Permissions;
+import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.store.EventJson;
 import io.tokenledger.store.Locks;
 import io.tokenledger.token.Expiry;
@@ -170,6 +171,15 @@ public final class TokenTable implements Projection {
    */
   public record Due(TokenId id, TokenName name, int daysAhead) {}
 
+  private final Envelopes envelopes;
+
+  /**
+   * @param envelopes opens what the events hold sealed
+   */
+  public TokenTable(Envelopes envelopes) {
+    this.envelopes = envelopes;
+  }
+
   @Override
   public String name() {
     return NAME;
@@ -189,7 +199,9 @@ public final class TokenTable implements Projection {
           continue;
         }
         TokenEvent event =
-            (TokenEvent) EventJson.read(leaf.eventType(), leaf.revision(), leaf.payload());
+            opened(
+                leaf.eventId(),
+                (TokenEvent) EventJson.read(leaf.eventType(), leaf.revision(), leaf.payload()));
         if (bind(insert, event, leaf)) {
           insert.addBatch();
           waiting = true;
@@ -206,6 +218,16 @@ public final class TokenTable implements Projection {
         insert.executeBatch();
       }
     }
+  }
+
+  /** The event with its free text in clear, empty once the key of it is gone. */
+  private TokenEvent opened(String eventId, TokenEvent event) {
+    if (!(event instanceof TokenDescribed described)) {
+      return event;
+    }
+    String text = envelopes.openText(eventId, "description", described.description());
+    return new TokenDescribed(
+        described.name(), described.id(), text == null ? "" : text, described.describedAt());
   }
 
   private static boolean bind(PreparedStatement insert, TokenEvent event, Leaf leaf)

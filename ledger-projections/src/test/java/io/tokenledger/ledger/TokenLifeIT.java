@@ -128,6 +128,38 @@ class TokenLifeIT {
   }
 
   @Test
+  void aDescriptionLiesSealedInItsEventAndIsReadByWhoMay() throws Exception {
+    TokenSummary token = createExpiring("described", Duration.ofDays(40));
+    TestLedger.execute(
+            ledger,
+            new DescribeToken(
+                token.name(),
+                token.id(),
+                "belongs to Bob Example",
+                TestLedger.now(),
+                TestLedger.ADMIN))
+        .join();
+    AuditEntry entry =
+        ledger
+            .audit()
+            .search(new AuditQuery(null, null, "described", null, null, null, null, null, 1))
+            .entries()
+            .get(0);
+    assertTrue(entry.payload().contains("\"belongs to Bob Example\""), entry.payload());
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        var row =
+            statement.executeQuery(
+                "SELECT payload || metadata FROM ledger.event"
+                    + " WHERE event_type = 'TokenDescribed'")) {
+      assertTrue(row.next());
+      assertFalse(row.getString(1).contains("Bob"), row.getString(1));
+    }
+    List<TokenEntry> listed = ledger.tokens().search(TokenQuery.ofName("described"));
+    assertEquals("belongs to Bob Example", listed.get(0).description());
+  }
+
+  @Test
   void noticesComeAtTheirDaysOnceAndTheExpiryOnce() throws Exception {
     createExpiring("long", Duration.ofDays(40));
     createExpiring("week", Duration.ofDays(7));

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,6 +12,7 @@ import io.tokenledger.audit.Outcome;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.sealing.Envelopes.What;
 import io.tokenledger.token.Actor;
+import io.tokenledger.token.TokenId;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -127,6 +129,26 @@ class EnvelopesTest {
     Envelopes envelopes = envelopes();
     String stored = envelopes.write("e1", NOW, context(), CREATED);
     assertThrows(IllegalStateException.class, () -> envelopes.open("e2", stored));
+  }
+
+  @Test
+  void sealFreeTextOfAPayloadUnderTheTokensKey() throws IOException {
+    Envelopes envelopes = envelopes();
+    String sealed = envelopes.sealText(new TokenId(7), "e1", "description", "Bob's");
+    assertFalse(sealed.contains("Bob"));
+    assertEquals("Bob's", envelopes.openText("e1", "description", sealed));
+    assertEquals(
+        "{\"description\":\"Bob's\"}",
+        envelopes.openPayload("e1", "{\"description\":\"" + sealed + "\"}"));
+    assertThrows(
+        IllegalStateException.class, () -> envelopes.openText("e2", "description", sealed));
+    assertEquals("", envelopes.sealText(new TokenId(7), "e1", "description", ""));
+    try (Stream<Path> keys = Files.list(directory.resolve("subjects"))) {
+      for (Path key : keys.toList()) {
+        Files.delete(key);
+      }
+    }
+    assertNull(envelopes().openText("e1", "description", sealed));
   }
 
   @Test

@@ -51,7 +51,7 @@ class EventJsonTest {
       case TOKEN_ROTATED -> new TokenEvent.TokenRotated(NAME, ID, HASH, T0, T0.plusSeconds(3_600));
       case TOKEN_SUSPENDED -> new TokenEvent.TokenSuspended(NAME, ID, T0);
       case TOKEN_RESUMED -> new TokenEvent.TokenResumed(NAME, ID, T0);
-      case TOKEN_DESCRIBED -> new TokenEvent.TokenDescribed(NAME, ID, "", "hall 3", T0);
+      case TOKEN_DESCRIBED -> new TokenEvent.TokenDescribed(NAME, ID, "sealed:1:00:AAAA", T0);
       case TOKEN_EXPIRY_CHANGED ->
           new TokenEvent.TokenExpiryChanged(NAME, ID, Expiry.NEVER, Expiry.after(T0, 60), T0);
       case TOKEN_PERMISSIONS_CHANGED ->
