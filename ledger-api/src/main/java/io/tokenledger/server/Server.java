@@ -82,6 +82,9 @@ public final class Server implements AutoCloseable {
                   options.logOrigin(),
                   options.nodeId(),
                   POOL_SIZE,
+                  options.signingKeyFiles(),
+                  options.stateDir(),
+                  options.trustCheckpoint(),
                   options.noticeWebhook()),
               meters);
       parts.push(ledger);

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -31,6 +32,9 @@ class ServeCommandTest {
     assertEquals(Path.of(".ledger/data"), options.dataDir());
     assertEquals(Path.of(".ledger/data/ledger.key"), options.ledgerKeyFile());
     assertEquals(Path.of(".ledger/data/subject-keys"), options.subjectKeyStore());
+    assertEquals(List.of(Path.of(".ledger/data/signing.key")), options.signingKeyFiles());
+    assertEquals(Path.of(".ledger/data/state"), options.stateDir());
+    assertNull(options.trustCheckpoint());
     assertEquals("token-ledger", options.logOrigin());
     assertNull(options.databaseUrl());
     assertNull(options.recoveryBind());
@@ -39,6 +43,14 @@ class ServeCommandTest {
     assertTrue(options.trustedProxies().isEmpty());
     assertFalse(options.withoutAuth());
     assertFalse(options.allowRemoteBootstrap());
+  }
+
+  @Test
+  void aRotationNamesTwoSigningKeysAndANodeThatNeverSignsNone() {
+    assertEquals(
+        List.of(Path.of("old.key"), Path.of("new.key")),
+        options(Map.of(), "--signing-key-file", "old.key, new.key").signingKeyFiles());
+    assertEquals(List.of(), options(Map.of("LEDGER_SIGNING_KEY_FILE", "none")).signingKeyFiles());
   }
 
   @Test
@@ -67,9 +79,12 @@ class ServeCommandTest {
                 "--notice-webhook",
                 "--notice-webhook-secret-file",
                 "--permission-tokens-file",
+                "--signing-key-file",
+                "--state-dir",
                 "--subject-key-store",
                 "--tls-cert",
                 "--tls-key",
+                "--trust-checkpoint",
                 "--trusted-proxies",
                 "--version",
                 "--without-auth")),

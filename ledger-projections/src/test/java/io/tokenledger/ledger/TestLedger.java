@@ -47,6 +47,9 @@ public final class TestLedger {
             "test/log",
             "n1",
             6,
+            List.of(keys.resolve("signing.key")),
+            keys.resolve("state"),
+            null,
             noticeWebhook),
         new SimpleMeterRegistry());
   }
