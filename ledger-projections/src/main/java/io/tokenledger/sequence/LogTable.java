@@ -156,10 +156,11 @@ public final class LogTable {
   /**
    * Adds the leaves to the tree of which {@code edge} is the right edge, and to {@code edge}.
    *
-   * @return whether the tree was as {@code generation} and {@code edge} say; when not, the
-   *     transaction must be rolled back
+   * @return whether the tree in the database was as {@code generation} and {@code edge} say; when
+   *     not, the transaction must be rolled back
    */
-  static boolean append(Connection connection, int generation, Frontier edge, List<NewLeaf> leaves)
+  public static boolean append(
+      Connection connection, int generation, Frontier edge, List<NewLeaf> leaves)
       throws SQLException {
     long size = edge.size();
     TreeHash root = edge.root();

@@ -39,17 +39,59 @@ public final class TestLedger {
   }
 
   static Ledger open(DatabaseUrl database, Path keys, @Nullable NoticeTarget noticeWebhook) {
+    return open(
+        database,
+        keys,
+        "n1",
+        List.of(keys.resolve("signing.key")),
+        keys.resolve("state"),
+        null,
+        noticeWebhook);
+  }
+
+  /** A node that is told which checkpoint to trust. */
+  public static Ledger openTrusting(DatabaseUrl database, Path keys, Path trustCheckpoint) {
+    return open(
+        database,
+        keys,
+        "n1",
+        List.of(keys.resolve("signing.key")),
+        keys.resolve("state"),
+        trustCheckpoint,
+        null);
+  }
+
+  /** A second node, with a memory of its own. */
+  public static Ledger openNode(
+      DatabaseUrl database, Path keys, Path state, @Nullable Path trustCheckpoint) {
+    return open(
+        database, keys, "n2", List.of(keys.resolve("signing.key")), state, trustCheckpoint, null);
+  }
+
+  /** A node that signs with these keys. */
+  public static Ledger openWithKeys(DatabaseUrl database, Path keys, List<Path> signingKeys) {
+    return open(database, keys, "n1", signingKeys, keys.resolve("state"), null, null);
+  }
+
+  private static Ledger open(
+      DatabaseUrl database,
+      Path keys,
+      String node,
+      List<Path> signingKeys,
+      Path state,
+      @Nullable Path trustCheckpoint,
+      @Nullable NoticeTarget noticeWebhook) {
     return Ledger.open(
         new LedgerOptions(
             database,
             keys.resolve("ledger.key"),
             keys.resolve("subjects"),
             "test/log",
-            "n1",
+            node,
             6,
-            List.of(keys.resolve("signing.key")),
-            keys.resolve("state"),
-            null,
+            signingKeys,
+            state,
+            trustCheckpoint,
             noticeWebhook),
         new SimpleMeterRegistry());
   }
