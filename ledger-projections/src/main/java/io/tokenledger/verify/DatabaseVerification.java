@@ -30,26 +30,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DatabaseVerification {
 
-  private static final int CHUNK = 5_000;
+  private static final int CHUNK = LeafRows.CHUNK;
   private static final int MAX_SIGNATURES = 1_000;
-
-  private static final String LEAVES =
-      """
-      SELECT leaf.leaf_index, leaf.global_index AS leaf_global_index,
-             leaf.event_id AS leaf_event_id, leaf.entry, leaf.leaf_hash,
-             event.global_index, event.event_id, event.aggregate_id, event.sequence_number,
-             event.aggregate_type, event.event_type, event.revision, event.occurred_at,
-             event.payload, event.metadata, event.mac,
-             to_char(event.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-               AS recorded_at,
-             salt.payload_salt, salt.metadata_salt
-        FROM audit.leaf            AS leaf
-        LEFT JOIN ledger.event     AS event ON event.global_index = leaf.global_index
-        LEFT JOIN state.event_salt AS salt  ON salt.event_id = event.event_id
-       WHERE leaf.leaf_index >= ?
-         AND leaf.leaf_index <  ?
-       ORDER BY leaf.leaf_index
-      """;
 
   private static final String HIGHEST =
       """
@@ -216,7 +198,7 @@ public final class DatabaseVerification {
     progress.at(0, total);
     for (long from = 0; from < total; from += CHUNK) {
       rememberStored(connection, from, from + CHUNK, believing, allSignatures);
-      readChunk(connection, from, from + CHUNK);
+      LeafRows.read(connection, from, from + CHUNK, this::readLeaf);
       progress.at(Math.min(from + CHUNK, total), total);
     }
     rememberStored(connection, total, Long.MAX_VALUE, believing, allSignatures);
@@ -261,22 +243,8 @@ public final class DatabaseVerification {
     }
   }
 
-  private void readChunk(Connection connection, long from, long to) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(LEAVES)) {
-      statement.setLong(1, from);
-      statement.setLong(2, to);
-      try (ResultSet row = statement.executeQuery()) {
-        while (row.next()) {
-          readLeaf(row);
-        }
-      }
-    }
-  }
-
-  private void readLeaf(ResultSet row) throws SQLException {
-    long leafIndex = row.getLong("leaf_index");
-    byte[] stored = row.getBytes("entry");
-    byte[] entry = stored == null ? new byte[0] : stored;
+  private void readLeaf(LeafRows.LeafRow leaf) {
+    long leafIndex = leaf.leafIndex();
     if (leafIndex != audit.size()) {
       audit.find(
           "leaf_missing",
@@ -284,16 +252,15 @@ public final class DatabaseVerification {
           null,
           "the next leaf is " + leafIndex + ": indices are dense");
     }
-    if (!Arrays.equals(TreeHash.leaf(entry).bytes(), row.getBytes("leaf_hash"))) {
+    if (!Arrays.equals(TreeHash.leaf(leaf.entry()).bytes(), leaf.leafHash())) {
       audit.find("leaf_hash_differs", leafIndex, null, "it is not the hash of the entry");
     }
-    boolean there = row.getString("event_id") != null;
-    LogRow event = there ? LogTable.read(row) : null;
-    if (event != null && !event.row().eventId().equals(row.getString("leaf_event_id"))) {
+    LogRow event = leaf.event();
+    if (event != null && !event.row().eventId().equals(leaf.eventId())) {
       audit.find("leaf_event_differs", leafIndex, event.row().eventId(), "the leaf's event_id");
     }
-    audit.leaf(entry);
-    audit.body(leafIndex, entry, event);
+    audit.leaf(leaf.entry());
+    audit.body(leafIndex, leaf.entry(), event);
   }
 
   private void compareNodes(Connection connection) throws SQLException {

@@ -52,7 +52,7 @@ public final class LogAudit {
           Map.entry("oc", "mac"));
 
   private final LogEntries entries = new LogEntries();
-  private final Frontier tree = new Frontier();
+  private final Frontier tree;
   private final TreeMap<Long, List<Checkpoint>> remembered = new TreeMap<>();
   private final List<Finding> findings = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
@@ -68,6 +68,16 @@ public final class LogAudit {
    * @param completed hears of each complete subtree
    */
   public LogAudit(@Nullable EventTable macs, Frontier.Completed completed) {
+    this(macs, new Frontier(), completed);
+  }
+
+  /**
+   * The same for the part of a log from some leaf on.
+   *
+   * @param before right edge of the tree before that leaf
+   */
+  LogAudit(@Nullable EventTable macs, Frontier before, Frontier.Completed completed) {
+    this.tree = before.copy();
     this.macs = macs;
     this.completed = completed;
   }
@@ -124,7 +134,12 @@ public final class LogAudit {
     }
   }
 
-  /** How many leaves were taken. */
+  /** Does not wait for that checkpoint any more: it was compared in another way. */
+  void forget(Checkpoint checkpoint) {
+    remembered.remove(checkpoint.size());
+  }
+
+  /** How many leaves there are with those that were taken. */
   public long size() {
     return tree.size();
   }
