@@ -7,6 +7,9 @@ import java.net.HttpURLConnection;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
@@ -129,6 +132,25 @@ class Remote {
       int status = connection.getResponseCode();
       try (InputStream in =
           status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+        String text = in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        return new Answer(status, text);
+      }
+    } catch (IOException e) {
+      throw unreachable(e);
+    }
+  }
+
+  /** Posts, and writes a good answer into the file; a failure's body is in what is returned. */
+  Answer download(String path, Path file) {
+    try {
+      HttpURLConnection connection = open("POST", path, null);
+      int status = connection.getResponseCode();
+      try (InputStream in =
+          status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+        if (status == 200) {
+          Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+          return new Answer(status, "");
+        }
         String text = in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8);
         return new Answer(status, text);
       }

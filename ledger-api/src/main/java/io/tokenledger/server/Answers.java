@@ -55,6 +55,11 @@ class Answers {
           LifecycleRoutes.ONE + "/expiry",
           LifecycleRoutes.ONE + "/permissions",
           SqlRoutes.QUERY_SQL,
+          TlogRoutes.CHECKPOINT,
+          TlogRoutes.KEYS,
+          TlogRoutes.CONSISTENCY,
+          TlogRoutes.BUNDLES,
+          TlogRoutes.GENERATIONS,
           LedgerRoutes.CHECK,
           LedgerRoutes.AUDIT,
           LedgerRoutes.VERIFY,
@@ -183,10 +188,18 @@ class Answers {
   }
 
   static void write(HttpServletResponse response, int status, String body) throws IOException {
-    byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+    write(
+        response,
+        status,
+        body.startsWith("{") ? JSON : TEXT,
+        body.getBytes(StandardCharsets.UTF_8));
+  }
+
+  static void write(HttpServletResponse response, int status, String contentType, byte[] body)
+      throws IOException {
     response.setStatus(status);
-    response.setContentType(body.startsWith("{") ? JSON : TEXT);
-    response.setContentLength(bytes.length);
-    response.getOutputStream().write(bytes);
+    response.setContentType(contentType);
+    response.setContentLength(body.length);
+    response.getOutputStream().write(body);
   }
 }

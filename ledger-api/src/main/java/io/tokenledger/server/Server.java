@@ -46,6 +46,7 @@ public final class Server implements AutoCloseable {
     LifecycleRoutes.class,
     ImportRoutes.class,
     SqlRoutes.class,
+    TlogRoutes.class,
     ProbeRoutes.class,
     LedgerRoutes.class
   })

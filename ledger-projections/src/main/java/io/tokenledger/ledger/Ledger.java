@@ -24,6 +24,7 @@ import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.sequence.Sequencer;
 import io.tokenledger.signing.CheckpointMemory;
+import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.signing.CheckpointWatch;
 import io.tokenledger.signing.Signer;
 import io.tokenledger.signing.SigningKeys;
@@ -31,6 +32,7 @@ import io.tokenledger.sql.SqlQueries;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.tlog.InvalidTlogFormat;
+import io.tokenledger.tlog.Policy;
 import io.tokenledger.tlog.SignedNote;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
@@ -57,12 +59,17 @@ import io.tokenledger.token.TokenSummary;
 import io.tokenledger.tokens.TokenDirectory;
 import io.tokenledger.tokens.TokenTable;
 import io.tokenledger.tokens.TokenUsage;
+import io.tokenledger.verify.BundleWriter;
+import io.tokenledger.verify.DatabaseVerification;
+import io.tokenledger.verify.Verdict;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.sql.Connection;
+import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -289,6 +296,34 @@ public final class Ledger implements AutoCloseable {
     return new Offline(new Replay(writers), writers::close);
   }
 
+  /**
+   * Verifies the log where it lies, while no server runs or beside one.
+   *
+   * @param owner a login that may read every schema
+   * @param policy whom to believe; null to take the keys that the database names
+   * @param remembered checkpoints from elsewhere that the log must agree with
+   * @param ledgerKeyFile to check that nodes wrote every row; null for not
+   * @param deep whether to check the signature of every stored checkpoint
+   * @throws LedgerUnavailable when the database does not answer or holds no ledger
+   */
+  public static Verdict verifyOffline(
+      DatabaseUrl owner,
+      @Nullable Policy policy,
+      List<SignedNote> remembered,
+      @Nullable Path ledgerKeyFile,
+      boolean deep,
+      DatabaseVerification.Progress progress) {
+    EventTable macs =
+        ledgerKeyFile == null ? null : new EventTable(LedgerKey.loadOrCreate(ledgerKeyFile));
+    try (Connection connection =
+        DriverManager.getConnection(owner.jdbcUrl(), owner.user(), owner.password())) {
+      connection.setAutoCommit(false);
+      return new DatabaseVerification(policy, remembered, macs, deep).run(connection, progress);
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the database " + owner + " cannot be read", e);
+    }
+  }
+
   private static HikariDataSource pool(
       DatabaseUrl app, String name, int size, boolean autoCommit, MeterRegistry meters) {
     HikariConfig config = new HikariConfig();
@@ -440,14 +475,43 @@ public final class Ledger implements AutoCloseable {
    * @throws LedgerUnavailable when the database does not answer
    */
   public String beginGeneration(String reason) {
-    if (signer == null) {
-      throw new IllegalStateException("this node has no --signing-key-file to begin a log with");
-    }
     try (Connection connection = writers.getConnection()) {
-      return signer.beginGeneration(connection, reason);
+      return requireSigner().beginGeneration(connection, reason);
     } catch (SQLException e) {
       throw new LedgerUnavailable("no further log was begun", e);
     }
+  }
+
+  /**
+   * Writes a part of the log so that it can be checked without the ledger.
+   *
+   * @param checkpoint what it is to be joined to
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public BundleWriter.Written writeBundle(
+      CheckpointTable.Signed checkpoint, BundleWriter.Range range, OutputStream out)
+      throws IOException {
+    Signer ownSigner = requireSigner();
+    try (Connection connection = writers.getConnection()) {
+      connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      try {
+        return new BundleWriter(
+                connection, text -> ownSigner.sign(text, checkpoint.generation()).toString())
+            .write(checkpoint.note(), ownSigner.verifierKeys(checkpoint.generation()), range, out);
+      } finally {
+        connection.rollback();
+        connection.setTransactionIsolation(Connection.TRANSACTION_READ_COMMITTED);
+      }
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the bundle could not be written", e);
+    }
+  }
+
+  private Signer requireSigner() {
+    if (signer == null) {
+      throw new IllegalStateException("this node has no --signing-key-file to sign with");
+    }
+    return signer;
   }
 
   /** Why this node signs no checkpoints though it should; null when nothing is wrong. */

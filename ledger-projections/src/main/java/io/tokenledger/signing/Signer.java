@@ -23,6 +23,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -79,6 +80,24 @@ public final class Signer implements TreeKeeper {
   /** The name of the log of that generation, {@code NAME/GENERATION}. */
   public String origin(int generation) {
     return logName + "/" + generation;
+  }
+
+  /** The keys that sign that log. */
+  public List<VerifierKey> verifierKeys(int generation) {
+    return keys.verifierKeys(origin(generation));
+  }
+
+  /**
+   * Signs what is no checkpoint, such as a manifest, in the name of that log.
+   *
+   * @throws IllegalArgumentException when the text could pass for a checkpoint
+   */
+  public SignedNote sign(String text, int generation) {
+    String first = text.lines().findFirst().orElse("");
+    if (first.matches(Pattern.quote(logName) + "/[0-9]+")) {
+      throw new IllegalArgumentException("only the signer signs what begins with a log's name");
+    }
+    return keys.sign(text, origin(generation));
   }
 
   /** Whom this node believes: its own keys under the name of that log. */
