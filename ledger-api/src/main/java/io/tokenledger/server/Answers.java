@@ -175,7 +175,7 @@ class Answers {
 
   /** The route without anything the caller chose, for logs and audit. */
   static String route(HttpServletRequest request) {
-    String path = request.getRequestURI();
+    String path = RoutedPath.of(request);
     if (path.startsWith(LifecycleRoutes.TOKENS + "/")) {
       path = path.replaceFirst("/\\d{1,19}(?=/|$)", "/{id}");
     }

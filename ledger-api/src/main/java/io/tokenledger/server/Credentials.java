@@ -53,7 +53,7 @@ record Credentials(String token, String method) {
   /** Where {@code p=} stands the header is not even looked at; twice, it is as if absent. */
   private static @Nullable String passwordParameter(HttpServletRequest request) {
     String query = request.getQueryString();
-    if (query == null || !PATHS_WITH_P.contains(request.getRequestURI())) {
+    if (query == null || !PATHS_WITH_P.contains(RoutedPath.of(request))) {
       return null;
     }
     String found = null;

@@ -51,6 +51,12 @@ final class Rejection extends RuntimeException {
     return new Rejection(403, NOT_PERMITTED, "not_permitted", false);
   }
 
+  /** Where nobody is asked for a token, nobody may be given one. */
+  static Rejection withoutAuth() {
+    return new Rejection(
+        405, "endpoint disabled, started without auth", "started_without_auth", false);
+  }
+
   int status() {
     return status;
   }

@@ -260,11 +260,15 @@ class TokenRoutes {
   /**
    * Carries a command out and waits for its commit.
    *
-   * @throws Rejection when it was refused; the audit has it already
+   * @throws Rejection when it was refused; the audit has it already. 405 when nobody was asked for
+   *     a token: the filter refuses that by path, and here no path leads past it
    * @throws AnswerExists when the same request was carried out before
    * @throws LedgerUnavailable when it is not known to be stored
    */
   static TokenSummary execute(Ledger ledger, Proposal proposal, RequestContext context) {
+    if (LedgerFilter.NO_AUTH.equals(context.authMethod())) {
+      throw Rejection.withoutAuth();
+    }
     try {
       return ledger.execute(proposal, context).get(COMMAND_LIMIT.toSeconds(), TimeUnit.SECONDS);
     } catch (ExecutionException e) {
