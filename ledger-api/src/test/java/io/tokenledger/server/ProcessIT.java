@@ -444,6 +444,21 @@ class ProcessIT {
     String trail = node.http().get("/api/v1/audit/events?token=forwarded", operator).body();
     assertTrue(
         trail.contains("\"forwarded_for\":\"198.51.100.9\",\"forwarded_trusted\":true"), trail);
+    // A proxy may leave the caller's line as it is and add its own below.
+    String[] lines = {"192.0.2.1, ".repeat(60) + "192.0.2.1", "198.51.100.10, 10.1.2.3"};
+    HttpResponse<String> twoLines =
+        node.http()
+            .send(
+                node.http()
+                    .request("/api/v3/configure/token?token_name=two-lines")
+                    .header("Authorization", "Bearer " + operator)
+                    .header("X-Forwarded-For", lines[0])
+                    .header("X-Forwarded-For", lines[1])
+                    .DELETE());
+    assertEquals(404, twoLines.statusCode());
+    String second = node.http().get("/api/v1/audit/events?token=two-lines", operator).body();
+    assertTrue(
+        second.contains("\"forwarded_for\":\"198.51.100.10\",\"forwarded_trusted\":true"), second);
     assertFalse(
         Files.readString(directory.resolve("log")).contains("apiv3_"), "no secret in a log");
   }

@@ -440,6 +440,33 @@ class ServerIT {
   }
 
   @Test
+  void reasonsMayBePlainUtf8AndWhatIsNotIsRefused() {
+    String line = "POST " + TokenRoutes.REGENERATE + "x HTTP/1.1\r\nLedger-Reason: ";
+    for (String bad : List.of("\u00ff", "%ff", "%c3%28", "%zz", "50% done")) {
+      String answer = http.raw(line + bad);
+      assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
+      assertTrue(answer.contains("Ledger-Reason must be UTF-8"), answer);
+    }
+    String name = newName();
+    String plain =
+        new String("größe + 1".getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
+    assertTrue(
+        http.raw(
+                "DELETE /api/v3/configure/token?token_name="
+                    + name
+                    + " HTTP/1.1\r\nAuthorization: Bearer "
+                    + operator
+                    + "\r\nLedger-Reason: "
+                    + plain)
+            .startsWith("HTTP/1.1 404 "));
+    JsonNode event =
+        HttpProbe.json(http.get("/api/v1/audit/events?token=" + name, operator))
+            .path("events")
+            .get(0);
+    assertEquals("größe + 1", event.path("envelope").path("reason").asString());
+  }
+
+  @Test
   void auditPagesAreCompleteAndBadQueriesNameTheParameter() {
     List<Long> leaves = new ArrayList<>();
     String cursor = "";
