@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -353,9 +354,27 @@ class ProcessIT {
     Node node = serve("--admin-token-recovery-http-bind", "127.0.0.1:" + port);
     HttpProbe recovery = new HttpProbe("http://127.0.0.1:" + port);
     assertEquals(404, recovery.bootstrap().statusCode());
-    HttpResponse<String> made = recovery.post(TokenRoutes.REGENERATE, "none", "");
+    HttpResponse<String> badly =
+        recovery.send(
+            recovery
+                .request(TokenRoutes.REGENERATE)
+                .header("Ledger-Reason", "%zz")
+                .POST(BodyPublishers.noBody()));
+    assertEquals(400, badly.statusCode());
+    HttpResponse<String> made =
+        recovery.send(
+            recovery
+                .request(TokenRoutes.REGENERATE)
+                .header("Ledger-Reason", "the laptop is lost")
+                .header("Ledger-Ticket", "CHG-7")
+                .header("Ledger-On-Behalf-Of", "Carol")
+                .POST(BodyPublishers.noBody()));
     assertEquals(201, made.statusCode(), made.body());
     String operator = HttpProbe.json(made).path("token").asString();
+    String trail = node.http().get("/api/v1/audit/events?action=token.regenerate", operator).body();
+    for (String said : List.of("the laptop is lost", "CHG-7", "Carol", "\"recovery\"")) {
+      assertTrue(trail.contains(said), trail);
+    }
     assertEquals(401, node.http().get("/health", lost).statusCode());
     assertEquals(200, node.http().get("/health", operator).statusCode());
     Instant end = Instant.now().plusSeconds(10);
@@ -368,6 +387,21 @@ class ProcessIT {
       }
     }
     assertTrue(closed, "the recovery port closes after its use");
+  }
+
+  @Test
+  void theRecoveryPortSaysThatThereIsNoOperatorTokenAndStaysOpen() throws Exception {
+    int port;
+    try (var socket = new java.net.ServerSocket(0)) {
+      port = socket.getLocalPort();
+    }
+    serve("--admin-token-recovery-http-bind", "127.0.0.1:" + port);
+    HttpProbe recovery = new HttpProbe("http://127.0.0.1:" + port);
+    for (int i = 0; i < 2; i++) {
+      HttpResponse<String> refused = recovery.post(TokenRoutes.REGENERATE, "none", "");
+      assertEquals(500, refused.statusCode());
+      assertEquals("missing admin token, cannot update", refused.body());
+    }
   }
 
   @Test
