@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Set;
 import java.util.UUID;
+import org.apache.tomcat.util.http.InvalidParameterException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.web.HttpRequestMethodNotSupportedException;
@@ -111,6 +112,14 @@ class Answers {
             String.valueOf(invalid.getMessage()),
             "invalid_permission",
             false));
+  }
+
+  /** More parameters than the server reads, or one without a name. */
+  @ExceptionHandler
+  void unreadable(
+      HttpServletRequest request, HttpServletResponse response, InvalidParameterException unread)
+      throws IOException {
+    reject(request, response, Rejection.invalid("the query holds parameters that cannot be read"));
   }
 
   @ExceptionHandler

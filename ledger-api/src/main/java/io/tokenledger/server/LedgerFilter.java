@@ -72,6 +72,7 @@ final class LedgerFilter extends OncePerRequestFilter {
       } else if (!isExempt(request.getMethod(), path)) {
         request.setAttribute(RequestContexts.ATTRIBUTE, authenticated(request, response, context));
       }
+      Parameters.requireDecodable(request.getQueryString());
       if (request.getMethod().equals("HEAD")) {
         throw new Rejection(404, Rejection.NOT_FOUND, "not_found", true);
       }

@@ -15,6 +15,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import org.apache.catalina.core.StandardHost;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,8 +23,11 @@ import org.springframework.boot.Banner;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.tomcat.servlet.TomcatServletWebServerFactory;
 import org.springframework.boot.web.server.PortInUseException;
+import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
+import org.springframework.boot.webmvc.autoconfigure.error.ErrorMvcAutoConfiguration;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Import;
@@ -39,7 +43,8 @@ public final class Server implements AutoCloseable {
   private final String url;
 
   @SpringBootConfiguration(proxyBeanMethods = false)
-  @EnableAutoConfiguration
+  // Errors are answered by Answers and PlainErrorValve; Spring's page would tell time and path.
+  @EnableAutoConfiguration(exclude = ErrorMvcAutoConfiguration.class)
   @Import({
     Answers.class,
     TokenRoutes.class,
@@ -54,6 +59,15 @@ public final class Server implements AutoCloseable {
     @Bean
     LedgerFilter ledgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
       return new LedgerFilter(ledger, options, answers);
+    }
+
+    @Bean
+    WebServerFactoryCustomizer<TomcatServletWebServerFactory> plainErrors() {
+      return factory ->
+          factory.addContextCustomizers(
+              context ->
+                  ((StandardHost) context.getParent())
+                      .setErrorReportValveClass(PlainErrorValve.class.getName()));
     }
 
     @Bean

@@ -206,6 +206,63 @@ class ServerIT {
   }
 
   @Test
+  void anAuthorizationThatIsNotVisibleAsciiOrComesTwiceIsMalformed() {
+    String umlaut =
+        new String("Bearer ü".getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
+    for (String headers :
+        List.of(
+            "Authorization: " + umlaut,
+            "Authorization: Bearer " + operator + "\r\nAuthorization: Bearer " + operator)) {
+      String answer = http.raw("GET /health HTTP/1.1\r\n" + headers);
+      assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
+      assertTrue(answer.contains(Rejection.MALFORMED_HEADER), answer);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "/api/v1/audit/events?since=%zz, since is not percent-encoded UTF-8",
+    "/api/v1/audit/events?actor=%c3%28, actor is not percent-encoded UTF-8",
+    "/api/v1/audit/events?actor=a&x=%4, x is not percent-encoded UTF-8",
+    "/api/v1/tokens?name=%ff, name is not percent-encoded UTF-8",
+    "/api/v3/query_sql?db=_internal&q=%zz, q is not percent-encoded UTF-8",
+    "/nope?%zz=1, the name of a query parameter is not percent-encoded UTF-8",
+    "/api/v1/audit/events?=1, the query holds parameters that cannot be read"
+  })
+  void aQueryThatIsWronglyEncodedIsRefusedNamingTheParameter(String path, String text) {
+    String answer = http.raw("GET " + path + " HTTP/1.1\r\nAuthorization: Bearer " + operator);
+    assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
+    assertTrue(answer.endsWith("{\"error\":\"" + text + "\"}"), answer);
+  }
+
+  @Test
+  void aQueryOfMoreParametersThanAreReadIsRefused() {
+    HttpResponse<String> answer =
+        http.get("/api/v1/audit/events?" + "a=1&".repeat(1_500), operator);
+    assertEquals(400, answer.statusCode(), answer.body());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "GET /a%2fb HTTP/1.1, 400",
+    "GET /api/%zz HTTP/1.1, 400",
+    "GET /[x] HTTP/1.1, 400",
+    "GET /api/v3/%c3%28 HTTP/1.1, 400",
+    "GET /../x HTTP/1.1, 400",
+    "TRACE / HTTP/1.1, 405",
+    "TRACE /health HTTP/1.1, 405",
+    "GET / HTTP/9.9, 505",
+    "GE(T / HTTP/1.1, 400"
+  })
+  void whatTheServerRefusesBeforeAuthenticationIsAnsweredInJsonToo(String line, int status) {
+    String answer = http.raw(line);
+    assertTrue(answer.startsWith("HTTP/1.1 " + status), answer);
+    assertTrue(answer.contains("Content-Type: application/json"), answer);
+    assertTrue(answer.contains("{\"error\":"), answer);
+    assertFalse(answer.toLowerCase(java.util.Locale.ROOT).contains("<html"), answer);
+  }
+
+  @Test
   void authenticationComesBeforeRouting() {
     HttpResponse<String> anonymous = http.send(http.request("/nope"));
     assertEquals(401, anonymous.statusCode());
