@@ -272,6 +272,11 @@ class ProcessIT {
     assertTrue(again.err().contains("409 token name already exists, cli"), again.err());
     assertEquals(1, again.err().strip().split("\n").length);
 
+    Said operatorAgain = run(environment, "create", "token", "--admin");
+    assertEquals(1, operatorAgain.exitCode());
+    assertTrue(operatorAgain.err().contains("create token --admin --regenerate"));
+    assertFalse(operatorAgain.err().contains("delete it first"), "it cannot be deleted");
+
     Said bad = run(environment, "create", "token", "--permission", "db:A", "--name", "x");
     assertEquals(1, bad.exitCode());
     assertTrue(bad.err().contains("Invalid permission"), bad.err());
