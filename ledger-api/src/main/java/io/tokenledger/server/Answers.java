@@ -171,10 +171,13 @@ class Answers {
     if (rejection.isAudited() || !(found instanceof RequestContext context)) {
       return;
     }
-    String action = request.getMethod() + " " + route(request);
+    String asked = rejection.action();
+    String action = asked == null ? request.getMethod() + " " + route(request) : asked;
     int status = rejection.status();
     if (status == 403) {
-      ledger.requests().accessDenied(context, action, rejection.reason(), status, null);
+      ledger
+          .requests()
+          .accessDenied(context, action, rejection.reason(), status, rejection.target());
     } else if (status == 401 || (status == 400 && context.actor().type() == Actor.Type.ANONYMOUS)) {
       ledger.requests().authenticationFailed(context, action, rejection.reason(), status);
     } else {

@@ -24,6 +24,8 @@ final class RequestContexts {
   private static final int MAX_ASSERTED_BYTES = 1_024;
   private static final int MAX_HEADER_CHARS = 512;
   private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
+  private static final Pattern CLI_AGENT =
+      Pattern.compile("token-ledger-cli/([A-Za-z0-9.+-]{1,32})");
   private static final Pattern TRACE_PARENT =
       Pattern.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}");
 
@@ -51,7 +53,7 @@ final class RequestContexts {
         clipped(trusted ? lastUntrusted(String.valueOf(forwarded)) : forwarded),
         trusted,
         agent,
-        agent != null && agent.startsWith("token-ledger-cli/") ? "cli" : "rest",
+        client(agent),
         requestId(request),
         sane(request.getHeader("X-Correlation-Id")),
         null,
@@ -70,6 +72,12 @@ final class RequestContexts {
   /** The context that the filter left for the handlers. */
   static RequestContext of(HttpServletRequest request) {
     return (RequestContext) java.util.Objects.requireNonNull(request.getAttribute(ATTRIBUTE));
+  }
+
+  /** {@code cli/0.1.0} where our own command line says so, as it may, else {@code rest}. */
+  private static String client(@Nullable String agent) {
+    Matcher cli = CLI_AGENT.matcher(agent == null ? "" : agent);
+    return cli.matches() ? "cli/" + cli.group(1) : "rest";
   }
 
   /** The last address that no trusted proxy has: what stands before it may be the caller's own. */
@@ -125,7 +133,7 @@ final class RequestContexts {
         return text.strip();
       }
     } catch (IllegalArgumentException e) {
-      throw Rejection.invalid(header + " must be UTF-8, as it is or percent-encoded");
+      throw Rejection.invalid(header + " must be plain or percent-encoded UTF-8");
     }
     throw Rejection.invalid(header + " must not be longer than 1024 bytes of UTF-8");
   }

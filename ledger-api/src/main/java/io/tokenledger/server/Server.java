@@ -9,6 +9,7 @@ import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.LedgerOptions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.EmbeddedPostgres;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -77,6 +78,7 @@ public final class Server implements AutoCloseable {
   }
 
   private Server(ServeOptions options) {
+    requireStartable(options);
     try {
       DatabaseUrl database = options.databaseUrl();
       if (database == null) {
@@ -128,6 +130,22 @@ public final class Server implements AutoCloseable {
     return new Server(options);
   }
 
+  /** What would else come out deep in a start, in somebody else's words. */
+  private static void requireStartable(ServeOptions options) {
+    options.httpBind().requireFree("--http-bind");
+    if (options.recoveryBind() != null) {
+      options.recoveryBind().requireFree("--admin-token-recovery-http-bind");
+    }
+    requireReadable("--tls-cert", options.tlsCert());
+    requireReadable("--tls-key", options.tlsKey());
+  }
+
+  private static void requireReadable(String flag, @Nullable Path file) {
+    if (file != null && !(Files.isRegularFile(file) && Files.isReadable(file))) {
+      throw new IllegalArgumentException(flag + " " + file + " cannot be read");
+    }
+  }
+
   private static @Nullable Path presetBinaries() {
     String preset = System.getenv("LEDGER_POSTGRES_BINARIES");
     return preset == null || preset.isEmpty() ? null : Path.of(preset);
@@ -176,7 +194,29 @@ public final class Server implements AutoCloseable {
           beans.registerSingleton("serveOptions", options);
           beans.registerSingleton("meters", meters);
         });
-    return application.run();
+    try {
+      return application.run();
+    } catch (RuntimeException e) {
+      if (options.tlsCert() == null || ServeCommand.portInUse(e) != null) {
+        throw e;
+      }
+      throw new IllegalStateException(
+          "--tls-cert "
+              + options.tlsCert()
+              + " and --tls-key "
+              + options.tlsKey()
+              + " cannot be used: "
+              + rootCause(e),
+          e);
+    }
+  }
+
+  private static String rootCause(Throwable failure) {
+    Throwable root = failure;
+    while (root.getCause() != null && root.getCause() != root) {
+      root = root.getCause();
+    }
+    return String.valueOf(root.getMessage()).lines().findFirst().orElse("");
   }
 
   private static void warnWhenOpen(ServeOptions options) {

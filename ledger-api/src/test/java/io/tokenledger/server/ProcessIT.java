@@ -316,6 +316,7 @@ class ProcessIT {
             directory.resolve("other").toString());
     assertEquals(1, taken.exitCode());
     assertTrue(taken.err().contains("port " + port + " is taken"), taken.err());
+    assertEquals(1, taken.err().strip().lines().count(), taken.err());
     Said held =
         run(Map.of(), "serve", "--http-bind", "127.0.0.1:0", "--data-dir", data().toString());
     assertEquals(1, held.exitCode());
@@ -327,6 +328,37 @@ class ProcessIT {
     assertEquals(1, url.exitCode());
     assertTrue(url.err().contains("--database-url"), url.err());
     assertFalse(url.err().contains("secret"), "the password is not repeated");
+  }
+
+  @Test
+  void aStartThatCannotWorkNamesItsFlagInOneLine() throws Exception {
+    Path garbage = directory.resolve("garbage.pem");
+    Files.writeString(garbage, "no certificate");
+    Path missing = directory.resolve("missing.pem");
+    for (List<String> flags :
+        List.of(
+            List.of("--http-bind", "no.such.host.invalid:8181", "there is no such host"),
+            List.of("--http-bind", "192.0.2.1:8181", "no address of this machine"),
+            List.of("--admin-token-recovery-http-bind", "127.9.9.9:99999", "must be HOST:PORT"),
+            List.of("--tls-cert", missing.toString(), "cannot be read", "--tls-key", "x"),
+            List.of("--tls-key", missing.toString(), "cannot be read", "--tls-cert", "" + garbage),
+            List.of("--tls-cert", garbage.toString(), "cannot be used", "--tls-key", "" + garbage),
+            List.of("--admin-token-file", missing.toString(), "cannot be read"))) {
+      List<String> arguments = new ArrayList<>(flags);
+      String says = arguments.remove(2);
+      arguments.add(0, "serve");
+      arguments.addAll(List.of("--data-dir", data().toString()));
+      if (!arguments.contains("--http-bind")) {
+        arguments.addAll(List.of("--http-bind", "127.0.0.1:0"));
+      }
+      Said refused = run(Map.of(), arguments.toArray(new String[0]));
+      assertEquals(1, refused.exitCode(), refused.err());
+      List<String> lines = refused.err().strip().lines().toList();
+      String last = lines.get(lines.size() - 1);
+      assertTrue(last.startsWith("ledger: ") && last.contains(flags.get(0)), refused.err());
+      assertTrue(last.contains(says), last);
+      assertFalse(refused.err().contains("Exception"), refused.err());
+    }
   }
 
   @Test
@@ -517,5 +549,14 @@ class ProcessIT {
     assertEquals(200, node.http().send(node.http().request("/health")).statusCode());
     assertEquals(200, node.http().send(node.http().request("/ready")).statusCode());
     assertEquals(401, node.http().send(node.http().request("/ping")).statusCode());
+  }
+
+  @Test
+  void anOpenPingTellsStrangersNothingButThatItIsAlive() throws Exception {
+    Node node = serve("--disable-authz", "ping");
+    HttpResponse<String> ping = node.http().send(node.http().request("/ping"));
+    assertEquals(200, ping.statusCode());
+    assertEquals("OK", ping.body());
+    assertTrue(ping.headers().firstValue("x-influxdb-version").isEmpty());
   }
 }

@@ -349,6 +349,95 @@ class ServerIT {
   }
 
   @Test
+  void aDeniedCommandIsFoundByWhatWasAskedAndOfWhichToken() {
+    String auditor = http.create(operator, newName(), "ledger", "audit", "read");
+    String name = newName();
+    HttpResponse<String> made = http.post(ENTERPRISE, operator, body(name, READ_A));
+    long id = HttpProbe.json(made).path("id").asLong();
+    String one = LifecycleRoutes.TOKENS + "/" + id;
+    http.post(ENTERPRISE, auditor, body(name, READ_A));
+    http.post(TokenRoutes.NAMED_ADMIN, auditor, "{\"token_name\":\"" + name + "\"}");
+    http.delete(name, auditor);
+    for (String verb : List.of("rotate", "suspend", "resume")) {
+      http.post(one + "/" + verb, auditor, "{}");
+    }
+    for (String what : List.of("description", "expiry", "permissions")) {
+      http.send(
+          http.request(one + "/" + what)
+              .header("Authorization", "Bearer " + auditor)
+              .PUT(BodyPublishers.noBody()));
+    }
+    // Both creations are of one kind: the second is counted with the first.
+    List.of(
+            "token.create",
+            "token.revoke",
+            "token.rotate",
+            "token.suspend",
+            "token.resume",
+            "token.describe",
+            "token.change_expiry",
+            "token.change_permissions")
+        .forEach(
+            action -> {
+              JsonNode denied =
+                  HttpProbe.json(
+                          http.get(
+                              "/api/v1/audit/events?outcome=denied&action="
+                                  + action
+                                  + "&token="
+                                  + name,
+                              operator))
+                      .path("events");
+              assertEquals(1, denied.size(), action);
+              assertEquals("AccessDenied", denied.get(0).path("event_type").asString());
+              assertEquals(name, denied.get(0).path("target").path("name").asString());
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "9223372036854775808, got 9223372036854775808;",
+    "-9223372036854775809, got -9223372036854775809;",
+    "123456789012345678901234567890123456789012345678901234567890,"
+        + " got 1234567890123456789012345678901234567890... (60 characters);"
+  })
+  void anExpiryThatDoesNotFitIsRefusedAsItWasSent(String seconds, String text) {
+    HttpResponse<String> answer =
+        http.post(
+            TokenRoutes.NAMED_ADMIN,
+            operator,
+            "{\"token_name\":\"" + newName() + "\",\"expiry_secs\":" + seconds + "}");
+    assertEquals(400, answer.statusCode());
+    assertTrue(answer.body().contains(text), answer.body());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "token-ledger-cli/0.1.0, cli/0.1.0",
+    "token-ledger-cli/, rest",
+    "token-ledger-cli/0.1.0 (x), rest",
+    "curl/8, rest"
+  })
+  void theClientsVersionIsRecorded(String agent, String client) {
+    String name = newName();
+    http.send(
+        http.request(TokenRoutes.NAMED_ADMIN)
+            .header("Authorization", "Bearer " + operator)
+            .header("Content-Type", "application/json")
+            .header("User-Agent", agent)
+            .POST(BodyPublishers.ofString("{\"token_name\":\"" + name + "\"}")));
+    assertEquals(
+        client,
+        HttpProbe.json(http.get("/api/v1/audit/events?token=" + name, operator))
+            .path("events")
+            .get(0)
+            .path("envelope")
+            .path("source")
+            .path("client")
+            .asString());
+  }
+
+  @Test
   void aNamedAdminDoesEverythingButTouchTheOperator() {
     HttpResponse<String> made =
         http.post(TokenRoutes.NAMED_ADMIN, operator, "{\"token_name\":\"" + newName() + "\"}");
@@ -443,9 +532,12 @@ class ServerIT {
             () -> http.post(TokenRoutes.REGENERATE, nobody, ""),
             () ->
                 http.post(TokenRoutes.NAMED_ADMIN, admin, "{\"token_name\":\"" + newName() + "\"}"),
-            () -> http.post(TokenRoutes.NAMED_ADMIN, nobody, "{}"),
+            // Names of their own: repeats of one kind would only be counted.
+            () ->
+                http.post(
+                    TokenRoutes.NAMED_ADMIN, nobody, "{\"token_name\":\"" + newName() + "\"}"),
             () -> http.post(ENTERPRISE, admin, body(newName(), READ_A)),
-            () -> http.post(ENTERPRISE, nobody, "{}"),
+            () -> http.post(ENTERPRISE, nobody, body(newName(), READ_A)),
             () -> http.post(ENTERPRISE, admin, "{"),
             () -> http.post(TokenRoutes.TOKEN, admin, body(newName(), READ_A)),
             () -> http.post(TokenRoutes.TOKEN, nobody, "{}"),
@@ -502,7 +594,7 @@ class ServerIT {
     for (String bad : List.of("\u00ff", "%ff", "%c3%28", "%zz", "50% done")) {
       String answer = http.raw(line + bad);
       assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
-      assertTrue(answer.contains("Ledger-Reason must be UTF-8"), answer);
+      assertTrue(answer.contains("Ledger-Reason must be plain or percent-encoded UTF-8"), answer);
     }
     String name = newName();
     String plain =
