@@ -115,15 +115,22 @@ class Remote {
         switch (answer.status()) {
           case 401 -> " (give a valid token with --token or INFLUXDB3_AUTH_TOKEN)";
           case 403 -> " (this token may not do that)";
-          case 409 ->
-              message.startsWith("token name already exists")
-                  ? " (delete it first, or choose another name)"
-                  : "";
+          case 409 -> nameTaken(message.strip());
           case 503 -> " (try again in a few seconds)";
           default -> "";
         };
     return new CommandFailed(
         "cannot " + what + ": " + answer.status() + " " + message.strip() + hint);
+  }
+
+  private static String nameTaken(String message) {
+    String taken = "token name already exists, ";
+    if (!message.startsWith(taken)) {
+      return "";
+    }
+    return message.equals(taken + "_admin")
+        ? " (give it another secret with: create token --admin --regenerate)"
+        : " (delete it first, or choose another name)";
   }
 
   private Answer send(String method, String path, @Nullable String body) {

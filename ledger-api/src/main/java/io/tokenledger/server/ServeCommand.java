@@ -241,7 +241,7 @@ public final class ServeCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static @Nullable PortInUseException portInUse(Throwable failure) {
+  static @Nullable PortInUseException portInUse(Throwable failure) {
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
       if (cause instanceof PortInUseException taken) {
         return taken;
@@ -263,12 +263,7 @@ public final class ServeCommand implements Callable<Integer> {
   ServeOptions options() {
     Path data = Path.of(value(dataDir, ".ledger/data", "LEDGER_DATA_DIR"));
     String url = optional(databaseUrl, "LEDGER_DATABASE_URL");
-    String recovery =
-        optional(
-            recoveryBind,
-            "LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND",
-            "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND_ADDR",
-            "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND");
+    String recovery = optional(recoveryBind, "LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND");
     return new ServeOptions(
         BindAddress.parse(
             "--http-bind",

@@ -9,12 +9,14 @@ import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.LedgerOptions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.EmbeddedPostgres;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import org.apache.catalina.core.StandardHost;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,8 +24,11 @@ import org.springframework.boot.Banner;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.tomcat.servlet.TomcatServletWebServerFactory;
 import org.springframework.boot.web.server.PortInUseException;
+import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
+import org.springframework.boot.webmvc.autoconfigure.error.ErrorMvcAutoConfiguration;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Import;
@@ -39,7 +44,8 @@ public final class Server implements AutoCloseable {
   private final String url;
 
   @SpringBootConfiguration(proxyBeanMethods = false)
-  @EnableAutoConfiguration
+  // Errors are answered by Answers and PlainErrorValve; Spring's page would tell time and path.
+  @EnableAutoConfiguration(exclude = ErrorMvcAutoConfiguration.class)
   @Import({
     Answers.class,
     TokenRoutes.class,
@@ -58,12 +64,22 @@ public final class Server implements AutoCloseable {
     }
 
     @Bean
+    WebServerFactoryCustomizer<TomcatServletWebServerFactory> plainErrors() {
+      return factory ->
+          factory.addContextCustomizers(
+              context ->
+                  ((StandardHost) context.getParent())
+                      .setErrorReportValveClass(PlainErrorValve.class.getName()));
+    }
+
+    @Bean
     SecretAnswers secretAnswers(Ledger ledger, ServeOptions options) {
       return new SecretAnswers(ledger, !options.noSecretReplay());
     }
   }
 
   private Server(ServeOptions options) {
+    requireStartable(options);
     try {
       DatabaseUrl database = options.databaseUrl();
       if (database == null) {
@@ -118,6 +134,22 @@ public final class Server implements AutoCloseable {
     return new Server(options);
   }
 
+  /** What would else come out deep in a start, in somebody else's words. */
+  private static void requireStartable(ServeOptions options) {
+    options.httpBind().requireFree("--http-bind");
+    if (options.recoveryBind() != null) {
+      options.recoveryBind().requireFree("--admin-token-recovery-http-bind");
+    }
+    requireReadable("--tls-cert", options.tlsCert());
+    requireReadable("--tls-key", options.tlsKey());
+  }
+
+  private static void requireReadable(String flag, @Nullable Path file) {
+    if (file != null && !(Files.isRegularFile(file) && Files.isReadable(file))) {
+      throw new IllegalArgumentException(flag + " " + file + " cannot be read");
+    }
+  }
+
   private static @Nullable Path presetBinaries() {
     String preset = System.getenv("LEDGER_POSTGRES_BINARIES");
     return preset == null || preset.isEmpty() ? null : Path.of(preset);
@@ -166,7 +198,29 @@ public final class Server implements AutoCloseable {
           beans.registerSingleton("serveOptions", options);
           beans.registerSingleton("meters", meters);
         });
-    return application.run();
+    try {
+      return application.run();
+    } catch (RuntimeException e) {
+      if (options.tlsCert() == null || ServeCommand.portInUse(e) != null) {
+        throw e;
+      }
+      throw new IllegalStateException(
+          "--tls-cert "
+              + options.tlsCert()
+              + " and --tls-key "
+              + options.tlsKey()
+              + " cannot be used: "
+              + rootCause(e),
+          e);
+    }
+  }
+
+  private static String rootCause(Throwable failure) {
+    Throwable root = failure;
+    while (root.getCause() != null && root.getCause() != root) {
+      root = root.getCause();
+    }
+    return String.valueOf(root.getMessage()).lines().findFirst().orElse("");
   }
 
   private static void warnWhenOpen(ServeOptions options) {

@@ -107,8 +107,11 @@ class ServeCommandTest {
             Map.of(
                 "INFLUXDB3_WITHOUT_AUTH", "true",
                 "INFLUXDB3_START_WITHOUT_AUTH", "true",
+                "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND", "127.0.0.1:8182",
+                "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND_ADDR", "127.0.0.1:8182",
                 "INFLUXDB3_DISABLE_AUTHZ", "health"));
     assertFalse(options.withoutAuth());
+    assertNull(options.recoveryBind());
     assertTrue(options.disableAuthz().isEmpty());
     assertTrue(options(Map.of("LEDGER_WITHOUT_AUTH", "true")).withoutAuth());
   }

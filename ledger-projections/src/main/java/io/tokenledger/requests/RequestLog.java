@@ -28,9 +28,11 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Predicate;
 import javax.sql.DataSource;
 import org.axonframework.common.DateTimeUtils;
 import org.axonframework.common.IdentifierFactory;
@@ -40,9 +42,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Audit of requests that changed nothing, each in a transaction of its own. The first of a kind is
- * durable before the caller goes on; the others of the same actor or network, reason, resource and
+ * durable before any caller goes on; the others of the same actor or network, reason, resource and
  * minute are counted and become one event when the minute is over, so that an attacker cannot fill
  * the ledger by asking. A crash loses at most the counts of the running minute, never a first.
+ * While the database is away no first can be stored, so each caller hears that, and what was
+ * counted before is kept until it can be.
  */
 public final class RequestLog implements AutoCloseable {
 
@@ -52,6 +56,13 @@ public final class RequestLog implements AutoCloseable {
   private static final int MAX_WINDOWS = 10_000;
 
   private static final int MAX_BATCH = 64;
+
+  /** How long a caller waits for its refusal to be stored; a database that hangs says nothing. */
+  private static final Duration STORE_LIMIT = Duration.ofSeconds(15);
+
+  /** How long what could not be written waits for its next turn. */
+  private static final Duration RETRY_PAUSE = Duration.ofSeconds(2);
+
   private static final int MAX_WAITING = 10_000;
   private static final String STREAM_PREFIX = "request:";
   private static final String AGGREGATE_TYPE = "Request";
@@ -63,6 +74,11 @@ public final class RequestLog implements AutoCloseable {
   private final Clock clock;
   private final Duration window;
   private final Map<Kind, Window> windows = new HashMap<>();
+
+  /** Windows that are over and could not be written. Guarded by {@code windows}. */
+  private final Map<Kind, Window> unwritten = new HashMap<>();
+
+  private Instant retryAt = Instant.MIN;
   private final LinkedBlockingQueue<Waiting> queue = new LinkedBlockingQueue<>(MAX_WAITING);
   private final Thread writer;
   private volatile boolean closing;
@@ -75,21 +91,41 @@ public final class RequestLog implements AutoCloseable {
       int status,
       @Nullable String target) {}
 
+  /**
+   * An event to write.
+   *
+   * @param summary where its counts go back to when it cannot be written; null for a first
+   */
   private record Waiting(
-      RequestEvent event, RequestContext context, CompletableFuture<@Nullable Void> durable) {}
+      RequestEvent event,
+      RequestContext context,
+      CompletableFuture<@Nullable Void> durable,
+      Map.@Nullable Entry<Kind, Window> summary) {}
 
   private static final class Window {
     private final RequestContext context;
     private final Instant opened;
+
+    /** Completes when the first of its kind is stored; done from the start where none is. */
+    private final CompletableFuture<@Nullable Void> firstStored;
+
     private Instant first;
     private Instant last;
     private long uncounted;
 
-    private Window(RequestContext context, Instant opened) {
+    private Window(
+        RequestContext context, Instant opened, CompletableFuture<@Nullable Void> firstStored) {
       this.context = context;
       this.opened = opened;
+      this.firstStored = firstStored;
       this.first = opened;
       this.last = opened;
+    }
+
+    private void add(long count, Instant from, Instant to) {
+      first = uncounted == 0 || from.isBefore(first) ? from : first;
+      last = uncounted == 0 || to.isAfter(last) ? to : last;
+      uncounted += count;
     }
   }
 
@@ -199,29 +235,40 @@ public final class RequestLog implements AutoCloseable {
 
   private void record(Kind kind, RequestContext context, boolean firstAtOnce) {
     Instant now = clock.instant();
-    boolean writeNow;
+    Kind bounded;
+    Window open;
     synchronized (windows) {
-      Kind bounded = kind;
-      if (!windows.containsKey(kind) && windows.size() >= MAX_WINDOWS) {
-        bounded = new Kind(kind.type(), "others", "others", kind.reason(), kind.status(), null);
-      }
-      Window open = windows.get(bounded);
-      writeNow = firstAtOnce && open == null;
+      bounded = bounded(kind, windows);
+      open = windows.get(bounded);
       if (open == null) {
-        open = new Window(context, now);
+        CompletableFuture<@Nullable Void> firstStored =
+            firstAtOnce
+                ? submit(event(kind, 1, now, now), context)
+                : CompletableFuture.completedFuture(null);
+        open = new Window(context, now, firstStored);
         windows.put(bounded, open);
-      }
-      if (!writeNow) {
-        if (open.uncounted == 0) {
-          open.first = now;
+        if (!firstAtOnce) {
+          open.add(1, now, now);
         }
-        open.uncounted++;
-        open.last = now;
+      } else {
+        open.add(1, now, now);
       }
     }
-    if (writeNow) {
-      await(submit(event(kind, 1, now, now), context));
+    try {
+      // Repeats wait too: a refusal that is answered before its first is stored may leave no trace.
+      await(open.firstStored);
+    } catch (LedgerUnavailable e) {
+      synchronized (windows) {
+        windows.remove(bounded, open);
+      }
+      throw e;
     }
+  }
+
+  private static Kind bounded(Kind kind, Map<Kind, Window> map) {
+    return map.containsKey(kind) || map.size() < MAX_WINDOWS
+        ? kind
+        : new Kind(kind.type(), "others", "others", kind.reason(), kind.status(), null);
   }
 
   private static RequestEvent event(Kind kind, long count, Instant first, Instant last) {
@@ -255,7 +302,7 @@ public final class RequestLog implements AutoCloseable {
 
   private CompletableFuture<@Nullable Void> submit(RequestEvent event, RequestContext context) {
     CompletableFuture<@Nullable Void> durable = new CompletableFuture<>();
-    if (closing || !queue.offer(new Waiting(event, context, durable))) {
+    if (closing || !queue.offer(new Waiting(event, context, durable, null))) {
       durable.completeExceptionally(
           new LedgerUnavailable(
               "too many refusals wait to be recorded", new IllegalStateException("queue full")));
@@ -265,12 +312,16 @@ public final class RequestLog implements AutoCloseable {
 
   private static void await(CompletableFuture<@Nullable Void> durable) {
     try {
-      durable.join();
-    } catch (CompletionException e) {
-      if (e.getCause() instanceof LedgerUnavailable unavailable) {
-        throw unavailable;
-      }
-      throw e;
+      durable.get(STORE_LIMIT.toSeconds(), TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof LedgerUnavailable unavailable
+          ? unavailable
+          : new LedgerUnavailable("the refusal cannot be recorded", e);
+    } catch (TimeoutException e) {
+      throw new LedgerUnavailable("the refusal took too long to record", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LedgerUnavailable("shutting down", e);
     }
   }
 
@@ -301,24 +352,55 @@ public final class RequestLog implements AutoCloseable {
     Instant now = clock.instant();
     List<Waiting> summaries = new ArrayList<>();
     synchronized (windows) {
-      Iterator<Map.Entry<Kind, Window>> each = windows.entrySet().iterator();
-      while (each.hasNext() && summaries.size() < MAX_BATCH) {
-        Map.Entry<Kind, Window> entry = each.next();
-        Window open = entry.getValue();
-        if (!all && Duration.between(open.opened, now).compareTo(window) < 0) {
-          continue;
-        }
-        each.remove();
-        if (open.uncounted > 0) {
-          summaries.add(
-              new Waiting(
-                  event(entry.getKey(), open.uncounted, open.first, open.last),
-                  open.context,
-                  new CompletableFuture<>()));
+      if (all || !now.isBefore(retryAt)) {
+        take(unwritten, summaries, open -> true);
+      }
+      take(
+          windows,
+          summaries,
+          open -> all || Duration.between(open.opened, now).compareTo(window) >= 0);
+    }
+    return summaries;
+  }
+
+  private static void take(
+      Map<Kind, Window> from, List<Waiting> summaries, Predicate<Window> isOver) {
+    Iterator<Map.Entry<Kind, Window>> each = from.entrySet().iterator();
+    while (each.hasNext() && summaries.size() < MAX_BATCH) {
+      Map.Entry<Kind, Window> entry = each.next();
+      Window open = entry.getValue();
+      if (!isOver.test(open)) {
+        continue;
+      }
+      each.remove();
+      if (open.uncounted > 0) {
+        summaries.add(
+            new Waiting(
+                event(entry.getKey(), open.uncounted, open.first, open.last),
+                open.context,
+                new CompletableFuture<>(),
+                Map.entry(entry.getKey(), open)));
+      }
+    }
+  }
+
+  /** Keeps the counts of summaries that could not be written, apart from the windows now open. */
+  private void putBack(List<Waiting> batch) {
+    synchronized (windows) {
+      retryAt = clock.instant().plus(RETRY_PAUSE);
+      for (Waiting waiting : batch) {
+        if (waiting.summary() != null) {
+          Window over = waiting.summary().getValue();
+          unwritten.merge(
+              bounded(waiting.summary().getKey(), unwritten),
+              over,
+              (kept, more) -> {
+                kept.add(more.uncounted, more.first, more.last);
+                return kept;
+              });
         }
       }
     }
-    return summaries;
   }
 
   private void write(List<Waiting> batch) {
@@ -332,8 +414,16 @@ public final class RequestLog implements AutoCloseable {
       batch.forEach(waiting -> waiting.durable().complete(null));
       committed.run();
     } catch (SQLException | RuntimeException e) {
-      // The outermost boundary of this thread; summaries that fail are lost, and said to be.
-      LOG.warn("{} refusals were not recorded: {}", batch.size(), e.getMessage());
+      // The outermost boundary of this thread. At the end there is no later: what is counted then
+      // is lost, and said to be.
+      LOG.warn(
+          "{} refusals were not recorded{}: {}",
+          batch.size(),
+          closing ? "" : " yet",
+          e.getMessage());
+      if (!closing) {
+        putBack(batch);
+      }
       LedgerUnavailable failure = new LedgerUnavailable("the refusal cannot be recorded", e);
       batch.forEach(waiting -> waiting.durable().completeExceptionally(failure));
     }
