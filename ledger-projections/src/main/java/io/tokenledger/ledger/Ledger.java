@@ -3,7 +3,7 @@ package io.tokenledger.ledger;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.tokenledger.audit.EventType;
+import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
 import io.tokenledger.history.AuditLog;
@@ -28,20 +28,7 @@ import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.Refusal;
-import io.tokenledger.token.TokenCommand;
-import io.tokenledger.token.TokenCommand.AnnounceExpiry;
-import io.tokenledger.token.TokenCommand.ChangeExpiry;
-import io.tokenledger.token.TokenCommand.ChangePermissions;
-import io.tokenledger.token.TokenCommand.CreateNamedAdmin;
-import io.tokenledger.token.TokenCommand.CreateOperatorToken;
 import io.tokenledger.token.TokenCommand.CreateResourceToken;
-import io.tokenledger.token.TokenCommand.DescribeToken;
-import io.tokenledger.token.TokenCommand.RecordExpiry;
-import io.tokenledger.token.TokenCommand.RegenerateOperatorToken;
-import io.tokenledger.token.TokenCommand.ResumeToken;
-import io.tokenledger.token.TokenCommand.RevokeToken;
-import io.tokenledger.token.TokenCommand.RotateToken;
-import io.tokenledger.token.TokenCommand.SuspendToken;
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
@@ -62,7 +49,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -100,22 +86,6 @@ public final class Ledger implements AutoCloseable {
         FROM state.key_check
        WHERE key_name = 'ledger'
       """;
-
-  private static final Map<Class<? extends TokenCommand>, EventType> ASKED_FOR =
-      Map.ofEntries(
-          Map.entry(CreateOperatorToken.class, EventType.OPERATOR_TOKEN_CREATED),
-          Map.entry(RegenerateOperatorToken.class, EventType.OPERATOR_TOKEN_REGENERATED),
-          Map.entry(CreateNamedAdmin.class, EventType.NAMED_ADMIN_CREATED),
-          Map.entry(CreateResourceToken.class, EventType.RESOURCE_TOKEN_CREATED),
-          Map.entry(RevokeToken.class, EventType.TOKEN_REVOKED),
-          Map.entry(RotateToken.class, EventType.TOKEN_ROTATED),
-          Map.entry(SuspendToken.class, EventType.TOKEN_SUSPENDED),
-          Map.entry(ResumeToken.class, EventType.TOKEN_RESUMED),
-          Map.entry(DescribeToken.class, EventType.TOKEN_DESCRIBED),
-          Map.entry(ChangeExpiry.class, EventType.TOKEN_EXPIRY_CHANGED),
-          Map.entry(ChangePermissions.class, EventType.TOKEN_PERMISSIONS_CHANGED),
-          Map.entry(RecordExpiry.class, EventType.TOKEN_EXPIRED),
-          Map.entry(AnnounceExpiry.class, EventType.TOKEN_EXPIRY_ANNOUNCED));
 
   private final HikariDataSource writers;
   private final HikariDataSource readers;
@@ -326,25 +296,13 @@ public final class Ledger implements AutoCloseable {
   private void audit(Proposal proposal, RequestContext context, Refusal refusal) {
     String reason = refusal.name().toLowerCase(Locale.ROOT);
     String target = proposal.name().value();
-    String action = action(proposal.command().apply(TokenId.OPERATOR).getClass()).action();
+    String action =
+        EventCatalogue.askedFor(proposal.command().apply(TokenId.OPERATOR).getClass()).action();
     if (refusal == Refusal.NOT_PERMITTED) {
       requests.accessDenied(context, action, reason, refusal.status(), target);
     } else {
       requests.commandRejected(context, action, reason, refusal.status(), target);
     }
-  }
-
-  /**
-   * The event that a command asks for, in whose name its refusal is audited.
-   *
-   * @throws IllegalArgumentException when it is in no row of the list
-   */
-  static EventType action(Class<? extends TokenCommand> command) {
-    EventType type = ASKED_FOR.get(command);
-    if (type == null) {
-      throw new IllegalArgumentException("no event is known that " + command + " asks for");
-    }
-    return type;
   }
 
   private static Throwable unwrapped(Throwable failure) {
