@@ -8,6 +8,7 @@ import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
 import io.tokenledger.history.AuditLog;
 import io.tokenledger.history.AuditLogTable;
+import io.tokenledger.history.AuditQuery;
 import io.tokenledger.idempotency.AnswerExists;
 import io.tokenledger.idempotency.IdempotentAnswers;
 import io.tokenledger.idempotency.RequestKey;
@@ -22,6 +23,7 @@ import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.sequence.Sequencer;
+import io.tokenledger.service.ServiceLife;
 import io.tokenledger.sql.SqlQueries;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
@@ -49,6 +51,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -101,6 +104,7 @@ public final class Ledger implements AutoCloseable {
   private final SqlQueries sql;
   private final IdempotentAnswers answers;
   private final Housekeeping housekeeping;
+  private final ServiceLife service;
   private final LedgerKey key;
   private final ExecutorService refusals;
 
@@ -132,6 +136,7 @@ public final class Ledger implements AutoCloseable {
         new RequestLog(
             writers, table, envelopes, sequencer::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.audit = new AuditLog(readers, envelopes, sequencer::wake);
+    this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.replay = new Replay(writers);
     this.tokens = new TokenDirectory(readers, sequencer::wake);
     this.usage = new TokenUsage(writers);
@@ -325,6 +330,25 @@ public final class Ledger implements AutoCloseable {
     return audit;
   }
 
+  /**
+   * Records that this node serves from now on, until {@link #close}, and lives.
+   *
+   * @see ServiceLife#start
+   */
+  public void serving(
+      String version, Map<String, String> configuration, Duration heartbeatInterval) {
+    service.start(version, configuration, heartbeatInterval);
+  }
+
+  /**
+   * The number of leaves that the audit log shows.
+   *
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public long auditSize() {
+    return audit.search(AuditQuery.newest(null, 1)).treeSize();
+  }
+
   public Replay replay() {
     return replay;
   }
@@ -376,6 +400,7 @@ public final class Ledger implements AutoCloseable {
     housekeeping.close();
     commands.close();
     refusals.shutdown();
+    service.close();
     requests.close();
     usage.close();
     sequencer.close();

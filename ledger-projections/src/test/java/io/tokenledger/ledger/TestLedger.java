@@ -1,5 +1,6 @@
 package io.tokenledger.ledger;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.notices.NoticeTarget;
@@ -39,16 +40,31 @@ public final class TestLedger {
   }
 
   static Ledger open(DatabaseUrl database, Path keys, @Nullable NoticeTarget noticeWebhook) {
+    return open(database, keys, "n1", noticeWebhook, new SimpleMeterRegistry());
+  }
+
+  /** One of several nodes, with meters to look at. */
+  public static Ledger openNode(
+      DatabaseUrl database, Path keys, String nodeId, MeterRegistry meters) {
+    return open(database, keys, nodeId, null, meters);
+  }
+
+  private static Ledger open(
+      DatabaseUrl database,
+      Path keys,
+      String nodeId,
+      @Nullable NoticeTarget noticeWebhook,
+      MeterRegistry meters) {
     return Ledger.open(
         new LedgerOptions(
             database,
             keys.resolve("ledger.key"),
             keys.resolve("subjects"),
             "test/log",
-            "n1",
+            nodeId,
             6,
             noticeWebhook),
-        new SimpleMeterRegistry());
+        meters);
   }
 
   public static RequestContext context(Actor actor) {
