@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import io.tokenledger.audit.ControlEvent;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestEvent;
 import io.tokenledger.token.Token;
@@ -72,6 +73,7 @@ class DomainArchitectureTest {
         .forEach(method -> handled.add(method.getParameterTypes()[0]));
     assertEquals(events, handled);
     events.addAll(List.of(RequestEvent.class.getPermittedSubclasses()));
+    events.addAll(List.of(ControlEvent.class.getPermittedSubclasses()));
     Set<Class<?>> catalogued = new HashSet<>();
     Arrays.stream(EventType.values()).forEach(type -> catalogued.add(type.eventClass()));
     assertEquals(events, catalogued);

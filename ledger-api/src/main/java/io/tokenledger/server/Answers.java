@@ -12,7 +12,6 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
-import java.util.Set;
 import java.util.UUID;
 import org.apache.tomcat.util.http.InvalidParameterException;
 import org.slf4j.Logger;
@@ -35,41 +34,6 @@ class Answers {
   static final String JSON = "application/json";
   private static final String TEXT = "text/plain; charset=utf-8";
   private static final String RETRY_SECONDS = "5";
-
-  /** Routes that the audit names; whatever else a caller asks for is {@code other}. */
-  private static final Set<String> ROUTES =
-      Set.of(
-          TokenRoutes.BOOTSTRAP,
-          TokenRoutes.REGENERATE,
-          TokenRoutes.NAMED_ADMIN,
-          TokenRoutes.ENTERPRISE,
-          TokenRoutes.TOKEN,
-          LifecycleRoutes.TOKENS,
-          LifecycleRoutes.BY_NAME,
-          LifecycleRoutes.REVOKE,
-          ImportRoutes.IMPORT,
-          LifecycleRoutes.ONE,
-          LifecycleRoutes.ONE + "/rotate",
-          LifecycleRoutes.ONE + "/suspend",
-          LifecycleRoutes.ONE + "/resume",
-          LifecycleRoutes.ONE + "/description",
-          LifecycleRoutes.ONE + "/expiry",
-          LifecycleRoutes.ONE + "/permissions",
-          SqlRoutes.QUERY_SQL,
-          TlogRoutes.CHECKPOINT,
-          TlogRoutes.KEYS,
-          TlogRoutes.CONSISTENCY,
-          TlogRoutes.BUNDLES,
-          TlogRoutes.GENERATIONS,
-          LedgerRoutes.CHECK,
-          LedgerRoutes.AUDIT,
-          LedgerRoutes.VERIFY,
-          LedgerRoutes.SWAP,
-          "/health",
-          "/api/v1/health",
-          "/ping",
-          "/ready",
-          "/metrics");
 
   private final Ledger ledger;
   private final String clusterId;
@@ -195,8 +159,12 @@ class Answers {
     String path = RoutedPath.of(request);
     if (path.startsWith(LifecycleRoutes.TOKENS + "/")) {
       path = path.replaceFirst("/\\d{1,19}(?=/|$)", "/{id}");
+    } else if (path.startsWith(LedgerRoutes.AUDIT + "/")) {
+      path = path.replaceFirst("/events/[^/]+", "/events/{id}");
+    } else if (path.startsWith(TlogRoutes.TILES + "/")) {
+      path = TlogRoutes.TILES + "/**";
     }
-    return ROUTES.contains(path) ? path : "other";
+    return RouteCatalogue.knows(path) ? path : "other";
   }
 
   static void write(HttpServletResponse response, int status, String body) throws IOException {

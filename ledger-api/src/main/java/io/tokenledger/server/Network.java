@@ -53,4 +53,10 @@ public record Network(InetAddress base, int prefixBits) {
       return false;
     }
   }
+
+  /** The CIDR form. */
+  @Override
+  public String toString() {
+    return base.getHostAddress() + "/" + prefixBits;
+  }
 }

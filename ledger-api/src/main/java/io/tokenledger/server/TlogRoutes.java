@@ -2,6 +2,7 @@ package io.tokenledger.server;
 
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.signing.CheckpointTable;
+import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.TilePath;
 import io.tokenledger.tlog.TlogProof;
 import io.tokenledger.tlog.TreeHash;
@@ -41,22 +42,26 @@ class TlogRoutes {
   /** A tile never changes, a partial one neither: its width is in its name. */
   private static final String IMMUTABLE = "private, max-age=31536000, immutable";
 
-  private final Ledger ledger;
+  private static final AuditReads.Asked FOLLOWING = new AuditReads.Asked("tlog", "tlog");
 
-  TlogRoutes(Ledger ledger) {
+  private final Ledger ledger;
+  private final AuditReads audits;
+
+  TlogRoutes(Ledger ledger, AuditReads audits) {
     this.ledger = ledger;
+    this.audits = audits;
   }
 
-  private static void requireAuditor(HttpServletRequest request) {
-    if (!RequestContexts.of(request).actor().mayReadAudit()) {
-      throw Rejection.forbidden();
-    }
+  /** Who follows the log reads it often: the reads of a minute are one event. */
+  private void requireFollower(HttpServletRequest request) {
+    String right = audits.require(RequestContexts.of(request).actor());
+    audits.record(request, right, FOLLOWING, 0, null, null, 0);
   }
 
   /** The newest signed checkpoint, with the lines of the witnesses that saw it. */
   @GetMapping(CHECKPOINT)
   void checkpoint(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    requireAuditor(request);
+    requireFollower(request);
     CheckpointTable.Signed newest =
         ledger.log().newest().orElseThrow(() -> notFound("nothing was signed yet"));
     Answers.write(response, 200, newest.note().toString());
@@ -65,7 +70,7 @@ class TlogRoutes {
   /** A tile of hashes, or a bundle of entries. */
   @GetMapping(TILES + "/**")
   void tile(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    requireAuditor(request);
+    requireFollower(request);
     TilePath tile = TilePath.parse(request.getRequestURI().substring(TILES.length() + 1));
     byte[] bytes = tile == null ? null : ledger.log().tile(tile).orElse(null);
     if (bytes == null) {
@@ -82,7 +87,7 @@ class TlogRoutes {
   /** The keys that signed, and the logs they signed. Whom to believe is the auditor's decision. */
   @GetMapping(KEYS)
   void keys(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    requireAuditor(request);
+    requireFollower(request);
     ObjectNode json = JsonText.object();
     ArrayNode keys = json.putArray("keys");
     for (CheckpointTable.Key key : ledger.log().keys()) {
@@ -107,7 +112,7 @@ class TlogRoutes {
   /** The hashes that join two trees, a line each. */
   @GetMapping(CONSISTENCY)
   void consistency(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    requireAuditor(request);
+    requireFollower(request);
     Parameters parameters = new Parameters(request::getParameter);
     long from = size(parameters, "from");
     long to = size(parameters, "to");
@@ -136,12 +141,19 @@ class TlogRoutes {
   void proof(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String eventId)
       throws IOException {
-    requireAuditor(request);
+    String right = audits.require(RequestContexts.of(request).actor());
     TlogProof proof =
         ledger
             .log()
             .proof(leaf(eventId), new Parameters(request::getParameter).number("size"))
             .orElseThrow(() -> notFound("no such checkpoint covers the event; try again"));
+    ledger
+        .requests()
+        .auditProofIssued(
+            RequestContexts.of(request),
+            right,
+            proof.leafIndex(),
+            Checkpoint.parse(proof.checkpoint().text()).size());
     response.setHeader("Audit-Leaf", Long.toString(proof.leafIndex()));
     Answers.write(response, 200, proof.toString());
   }
@@ -151,7 +163,7 @@ class TlogRoutes {
   void entry(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String eventId)
       throws IOException {
-    requireAuditor(request);
+    requireFollower(request);
     long leaf = leaf(eventId);
     response.setHeader("Audit-Leaf", Long.toString(leaf));
     Answers.write(
@@ -171,7 +183,7 @@ class TlogRoutes {
   /** A part of the log as a file that proves itself. */
   @PostMapping(BUNDLES)
   void bundle(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    requireAuditor(request);
+    String right = audits.require(RequestContexts.of(request).actor());
     Parameters parameters = new Parameters(request::getParameter);
     CheckpointTable.Signed newest =
         ledger.log().newest().orElseThrow(() -> notFound("nothing was signed yet"));
@@ -183,9 +195,28 @@ class TlogRoutes {
           "from, to and since are leaves of the newest checkpoint, from not after to: 0 to "
               + newest.size());
     }
+    String query = "from=" + from + "&to=" + to;
+    Long first = to == from ? null : Long.valueOf(from);
+    Long last = to == from ? null : Long.valueOf(to - 1);
+    audits.record(
+        request, right, new AuditReads.Asked(query, query), to - from, first, last, newest.size());
     response.setContentType("application/zip");
     response.setHeader("Content-Disposition", "attachment; filename=\"bundle.zip\"");
-    ledger.writeBundle(newest, new BundleWriter.Range(from, to, since), response.getOutputStream());
+    BundleWriter.Written written =
+        ledger.writeBundle(
+            newest, new BundleWriter.Range(from, to, since), response.getOutputStream());
+    ledger
+        .requests()
+        .auditExported(
+            RequestContexts.of(request),
+            right,
+            "bundle",
+            query,
+            written.entries(),
+            first,
+            last,
+            newest.size(),
+            written.sha256());
   }
 
   /** Begins a further log, because what was signed cannot be continued. */
@@ -200,7 +231,7 @@ class TlogRoutes {
       throw Rejection.invalid("reason must say why the log cannot be continued");
     }
     try {
-      String origin = ledger.beginGeneration(reason);
+      String origin = ledger.beginGeneration(reason, RequestContexts.of(request));
       Answers.write(response, 201, JsonText.object().put("origin", origin).toString());
     } catch (IllegalStateException e) {
       throw Rejection.invalid(String.valueOf(e.getMessage()));

@@ -40,7 +40,24 @@ public enum EventType {
   COMMAND_REJECTED(RequestEvent.CommandRejected.class, "CommandRejected", "request.command"),
   REPLAY_FINISHED(RequestEvent.ReplayFinished.class, "ReplayFinished", "replay.run"),
   ANSWER_REPEATED(RequestEvent.AnswerRepeated.class, "AnswerRepeated", "request.repeat"),
-  DECISIONS_DENIED(RequestEvent.DecisionsDenied.class, "DecisionsDenied", "decision.check");
+  DECISIONS_DENIED(RequestEvent.DecisionsDenied.class, "DecisionsDenied", "decision.check"),
+  AUDIT_LOG_READ(RequestEvent.AuditLogRead.class, "AuditLogRead", "audit.read"),
+  AUDIT_EXPORTED(RequestEvent.AuditExported.class, "AuditExported", "audit.export"),
+  AUDIT_VERIFIED(RequestEvent.AuditVerified.class, "AuditVerified", "audit.verify"),
+  AUDIT_PROOF_ISSUED(RequestEvent.AuditProofIssued.class, "AuditProofIssued", "audit.prove"),
+  SERVICE_STARTED(ControlEvent.ServiceStarted.class, "ServiceStarted", "service.start"),
+  SERVICE_STOPPED(ControlEvent.ServiceStopped.class, "ServiceStopped", "service.stop"),
+  CONFIGURATION_CHANGED(
+      ControlEvent.ConfigurationChanged.class, "ConfigurationChanged", "service.configure"),
+  AUDIT_HEARTBEAT(ControlEvent.AuditHeartbeat.class, "AuditHeartbeat", "service.heartbeat"),
+  CHECKPOINT_ANCHORED(ControlEvent.CheckpointAnchored.class, "CheckpointAnchored", "log.anchor"),
+  WITNESS_REFUSED(ControlEvent.WitnessRefused.class, "WitnessRefused", "log.witness"),
+  LOG_GENERATION_STARTED(
+      ControlEvent.LogGenerationStarted.class, "LogGenerationStarted", "log.start_generation"),
+  SIGNING_KEY_ROTATED(ControlEvent.SigningKeyRotated.class, "SigningKeyRotated", "log.rotate_key"),
+  SIGNING_REFUSED(ControlEvent.SigningRefused.class, "SigningRefused", "log.sign"),
+  GRANT_DRIFT_FOUND(ControlEvent.GrantDriftFound.class, "GrantDriftFound", "log.check_grants"),
+  FORGED_EVENT_FOUND(ControlEvent.ForgedEventFound.class, "ForgedEventFound", "log.check_origin");
 
   private static final Map<Class<?>, EventType> BY_CLASS =
       Arrays.stream(values()).collect(Collectors.toMap(EventType::eventClass, Function.identity()));

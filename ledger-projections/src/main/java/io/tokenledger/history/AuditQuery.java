@@ -29,6 +29,11 @@ public record AuditQuery(
 
   public static final int MAX_LIMIT = 1_000;
 
+  /** The newest entries of one action, or of all when it is null. */
+  public static AuditQuery newest(@Nullable String action, int limit) {
+    return new AuditQuery(null, action, null, null, null, null, null, null, limit);
+  }
+
   public AuditQuery {
     if (limit < 1 || limit > MAX_LIMIT) {
       throw new IllegalArgumentException("limit must be 1 to 1000, got " + limit);

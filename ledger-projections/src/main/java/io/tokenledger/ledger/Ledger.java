@@ -3,11 +3,13 @@ package io.tokenledger.ledger;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.tokenledger.audit.EventType;
+import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
+import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
 import io.tokenledger.history.AuditLog;
 import io.tokenledger.history.AuditLogTable;
+import io.tokenledger.history.AuditQuery;
 import io.tokenledger.idempotency.AnswerExists;
 import io.tokenledger.idempotency.IdempotentAnswers;
 import io.tokenledger.idempotency.RequestKey;
@@ -23,6 +25,7 @@ import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.sequence.Sequencer;
+import io.tokenledger.service.ServiceLife;
 import io.tokenledger.signing.CheckpointMemory;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.signing.CheckpointWatch;
@@ -37,20 +40,7 @@ import io.tokenledger.tlog.SignedNote;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.Refusal;
-import io.tokenledger.token.TokenCommand;
-import io.tokenledger.token.TokenCommand.AnnounceExpiry;
-import io.tokenledger.token.TokenCommand.ChangeExpiry;
-import io.tokenledger.token.TokenCommand.ChangePermissions;
-import io.tokenledger.token.TokenCommand.CreateNamedAdmin;
-import io.tokenledger.token.TokenCommand.CreateOperatorToken;
 import io.tokenledger.token.TokenCommand.CreateResourceToken;
-import io.tokenledger.token.TokenCommand.DescribeToken;
-import io.tokenledger.token.TokenCommand.RecordExpiry;
-import io.tokenledger.token.TokenCommand.RegenerateOperatorToken;
-import io.tokenledger.token.TokenCommand.ResumeToken;
-import io.tokenledger.token.TokenCommand.RevokeToken;
-import io.tokenledger.token.TokenCommand.RotateToken;
-import io.tokenledger.token.TokenCommand.SuspendToken;
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
@@ -121,22 +111,6 @@ public final class Ledger implements AutoCloseable {
        WHERE key_name = 'ledger'
       """;
 
-  private static final Map<Class<? extends TokenCommand>, EventType> ASKED_FOR =
-      Map.ofEntries(
-          Map.entry(CreateOperatorToken.class, EventType.OPERATOR_TOKEN_CREATED),
-          Map.entry(RegenerateOperatorToken.class, EventType.OPERATOR_TOKEN_REGENERATED),
-          Map.entry(CreateNamedAdmin.class, EventType.NAMED_ADMIN_CREATED),
-          Map.entry(CreateResourceToken.class, EventType.RESOURCE_TOKEN_CREATED),
-          Map.entry(RevokeToken.class, EventType.TOKEN_REVOKED),
-          Map.entry(RotateToken.class, EventType.TOKEN_ROTATED),
-          Map.entry(SuspendToken.class, EventType.TOKEN_SUSPENDED),
-          Map.entry(ResumeToken.class, EventType.TOKEN_RESUMED),
-          Map.entry(DescribeToken.class, EventType.TOKEN_DESCRIBED),
-          Map.entry(ChangeExpiry.class, EventType.TOKEN_EXPIRY_CHANGED),
-          Map.entry(ChangePermissions.class, EventType.TOKEN_PERMISSIONS_CHANGED),
-          Map.entry(RecordExpiry.class, EventType.TOKEN_EXPIRED),
-          Map.entry(AnnounceExpiry.class, EventType.TOKEN_EXPIRY_ANNOUNCED));
-
   private final HikariDataSource writers;
   private final HikariDataSource readers;
   private final CommandBatches commands;
@@ -154,6 +128,7 @@ public final class Ledger implements AutoCloseable {
   private final SqlQueries sql;
   private final IdempotentAnswers answers;
   private final Housekeeping housekeeping;
+  private final ServiceLife service;
   private final LedgerKey key;
   private final ExecutorService refusals;
 
@@ -177,6 +152,7 @@ public final class Ledger implements AutoCloseable {
         new RequestLog(
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.audit = new AuditLog(readers, envelopes, this::wake);
+    this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.replay = new Replay(writers);
     this.tokens = new TokenDirectory(readers, this::wake);
     this.usage = new TokenUsage(writers);
@@ -191,7 +167,7 @@ public final class Ledger implements AutoCloseable {
       this.sequencer = null;
     } else {
       CheckpointMemory memory = new CheckpointMemory(options.stateDir());
-      LogAlerts alerts = new LogAlerts();
+      LogAlerts alerts = new LogAlerts(requests, refusals);
       Signer ownSigner =
           new Signer(
               SigningKeys.loadOrCreate(options.signingKeyFiles()),
@@ -421,25 +397,13 @@ public final class Ledger implements AutoCloseable {
   private void audit(Proposal proposal, RequestContext context, Refusal refusal) {
     String reason = refusal.name().toLowerCase(Locale.ROOT);
     String target = proposal.name().value();
-    String action = action(proposal.command().apply(TokenId.OPERATOR).getClass()).action();
+    String action =
+        EventCatalogue.askedFor(proposal.command().apply(TokenId.OPERATOR).getClass()).action();
     if (refusal == Refusal.NOT_PERMITTED) {
       requests.accessDenied(context, action, reason, refusal.status(), target);
     } else {
       requests.commandRejected(context, action, reason, refusal.status(), target);
     }
-  }
-
-  /**
-   * The event that a command asks for, in whose name its refusal is audited.
-   *
-   * @throws IllegalArgumentException when it is in no row of the list
-   */
-  static EventType action(Class<? extends TokenCommand> command) {
-    EventType type = ASKED_FOR.get(command);
-    if (type == null) {
-      throw new IllegalArgumentException("no event is known that " + command + " asks for");
-    }
-    return type;
   }
 
   private static Throwable unwrapped(Throwable failure) {
@@ -470,13 +434,24 @@ public final class Ledger implements AutoCloseable {
    * Begins a further log with the events that are there, because what was signed before cannot be
    * continued.
    *
+   * @param reason why, in words that are about no person
    * @return its name
    * @throws IllegalStateException when this node has no key to sign with
    * @throws LedgerUnavailable when the database does not answer
    */
-  public String beginGeneration(String reason) {
+  public String beginGeneration(String reason, RequestContext context) {
     try (Connection connection = writers.getConnection()) {
-      return requireSigner().beginGeneration(connection, reason);
+      Signer.Begun begun = requireSigner().beginGeneration(connection);
+      requests.append(
+          new LogGenerationStarted(
+              begun.generation(),
+              begun.origin(),
+              begun.previousOrigin(),
+              begun.previousSize(),
+              begun.previousNote(),
+              reason),
+          context);
+      return begun.origin();
     } catch (SQLException e) {
       throw new LedgerUnavailable("no further log was begun", e);
     }
@@ -517,6 +492,25 @@ public final class Ledger implements AutoCloseable {
   /** Why this node signs no checkpoints though it should; null when nothing is wrong. */
   public @Nullable String signingRefused() {
     return signer == null ? null : signer.refused();
+  }
+
+  /**
+   * Records that this node serves from now on, until {@link #close}, and lives.
+   *
+   * @see ServiceLife#start
+   */
+  public void serving(
+      String version, Map<String, String> configuration, Duration heartbeatInterval) {
+    service.start(version, configuration, heartbeatInterval);
+  }
+
+  /**
+   * The number of leaves that the audit log shows.
+   *
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public long auditSize() {
+    return audit.search(AuditQuery.newest(null, 1)).treeSize();
   }
 
   public Replay replay() {
@@ -570,6 +564,7 @@ public final class Ledger implements AutoCloseable {
     housekeeping.close();
     commands.close();
     refusals.shutdown();
+    service.close();
     requests.close();
     usage.close();
     if (watch != null) {

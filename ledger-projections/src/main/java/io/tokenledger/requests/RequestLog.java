@@ -2,17 +2,23 @@ package io.tokenledger.requests;
 
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.tokenledger.audit.ControlEvent;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.Outcome;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.audit.RequestEvent;
 import io.tokenledger.audit.RequestEvent.AccessDenied;
 import io.tokenledger.audit.RequestEvent.AnswerRepeated;
+import io.tokenledger.audit.RequestEvent.AuditExported;
+import io.tokenledger.audit.RequestEvent.AuditLogRead;
+import io.tokenledger.audit.RequestEvent.AuditProofIssued;
+import io.tokenledger.audit.RequestEvent.AuditVerified;
 import io.tokenledger.audit.RequestEvent.AuthenticationFailed;
 import io.tokenledger.audit.RequestEvent.CommandRejected;
 import io.tokenledger.audit.RequestEvent.DecisionsDenied;
 import io.tokenledger.audit.RequestEvent.ReplayFinished;
 import io.tokenledger.sealing.Envelopes;
+import io.tokenledger.sealing.Envelopes.Change;
 import io.tokenledger.sealing.Envelopes.What;
 import io.tokenledger.store.EventJson;
 import io.tokenledger.store.EventTable;
@@ -27,6 +33,7 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -41,12 +48,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Audit of requests that changed nothing, each in a transaction of its own. The first of a kind is
- * durable before any caller goes on; the others of the same actor or network, reason, resource and
- * minute are counted and become one event when the minute is over, so that an attacker cannot fill
- * the ledger by asking. A crash loses at most the counts of the running minute, never a first.
- * While the database is away no first can be stored, so each caller hears that, and what was
- * counted before is kept until it can be.
+ * Audit of requests that changed nothing, and of what the service does by itself, each in a
+ * transaction of its own. The first of a kind is durable before the caller goes on; the others of
+ * the same actor or network, reason, resource and minute are counted and become one event when the
+ * minute is over, so that an attacker cannot fill the ledger by asking. A crash loses at most the
+ * counts of the running minute, never a first. While the database is away no first can be stored,
+ * so each caller hears that, and what was counted before is kept until it can be.
  */
 public final class RequestLog implements AutoCloseable {
 
@@ -57,15 +64,16 @@ public final class RequestLog implements AutoCloseable {
 
   private static final int MAX_BATCH = 64;
 
-  /** How long a caller waits for its refusal to be stored; a database that hangs says nothing. */
+  /** How long a caller waits for its event to be stored; a database that hangs says nothing. */
   private static final Duration STORE_LIMIT = Duration.ofSeconds(15);
 
   /** How long what could not be written waits for its next turn. */
   private static final Duration RETRY_PAUSE = Duration.ofSeconds(2);
 
   private static final int MAX_WAITING = 10_000;
-  private static final String STREAM_PREFIX = "request:";
-  private static final String AGGREGATE_TYPE = "Request";
+
+  /** A query is stored up to this length: it is the caller's, and may be as long as a body. */
+  private static final int MAX_QUERY_CHARS = 8_192;
 
   private final DataSource writers;
   private final EventTable table;
@@ -83,13 +91,19 @@ public final class RequestLog implements AutoCloseable {
   private final Thread writer;
   private volatile boolean closing;
 
+  /**
+   * What is counted together.
+   *
+   * @param read for a read of the audit log: route and exact query; else null
+   */
   private record Kind(
       EventType type,
       String who,
       String action,
       String reason,
       int status,
-      @Nullable String target) {}
+      @Nullable String target,
+      @Nullable String read) {}
 
   /**
    * An event to write.
@@ -97,27 +111,37 @@ public final class RequestLog implements AutoCloseable {
    * @param summary where its counts go back to when it cannot be written; null for a first
    */
   private record Waiting(
-      RequestEvent event,
+      Object event,
+      Instant occurredAt,
       RequestContext context,
-      CompletableFuture<@Nullable Void> durable,
-      Map.@Nullable Entry<Kind, Window> summary) {}
+      CompletableFuture<String> durable,
+      Map.@Nullable Entry<Kind, Window> summary) {
+    private Waiting(Object event, Instant occurredAt, RequestContext context) {
+      this(event, occurredAt, context, new CompletableFuture<>(), null);
+    }
+  }
 
   private static final class Window {
     private final RequestContext context;
     private final Instant opened;
 
-    /** Completes when the first of its kind is stored; done from the start where none is. */
-    private final CompletableFuture<@Nullable Void> firstStored;
+    /** The first of its kind on its way to the database; null where firsts are only counted. */
+    private final @Nullable CompletableFuture<String> firstDurable;
 
+    private @Nullable AuditRead lastRead;
     private Instant first;
     private Instant last;
     private long uncounted;
 
     private Window(
-        RequestContext context, Instant opened, CompletableFuture<@Nullable Void> firstStored) {
+        RequestContext context,
+        Instant opened,
+        @Nullable CompletableFuture<String> firstDurable,
+        @Nullable AuditRead lastRead) {
       this.context = context;
       this.opened = opened;
-      this.firstStored = firstStored;
+      this.firstDurable = firstDurable;
+      this.lastRead = lastRead;
       this.first = opened;
       this.last = opened;
     }
@@ -165,9 +189,10 @@ public final class RequestLog implements AutoCloseable {
   public void authenticationFailed(
       RequestContext context, String action, String reason, int status) {
     record(
-        new Kind(EventType.AUTHENTICATION_FAILED, who(context), action, reason, status, null),
+        kind(EventType.AUTHENTICATION_FAILED, context, action, reason, status, null),
         context,
-        true);
+        true,
+        null);
   }
 
   /**
@@ -178,9 +203,10 @@ public final class RequestLog implements AutoCloseable {
   public void accessDenied(
       RequestContext context, String action, String reason, int status, @Nullable String target) {
     record(
-        new Kind(EventType.ACCESS_DENIED, who(context), action, reason, status, target),
+        kind(EventType.ACCESS_DENIED, context, action, reason, status, target),
         context,
-        true);
+        true,
+        null);
   }
 
   /**
@@ -191,17 +217,19 @@ public final class RequestLog implements AutoCloseable {
   public void commandRejected(
       RequestContext context, String action, String reason, int status, @Nullable String target) {
     record(
-        new Kind(EventType.COMMAND_REJECTED, who(context), action, reason, status, target),
+        kind(EventType.COMMAND_REJECTED, context, action, reason, status, target),
         context,
-        true);
+        true,
+        null);
   }
 
   /** A decision was "no". Counted only: asking is not a failure, and gateways ask often. */
   public void decisionDenied(RequestContext context, String reason, @Nullable String target) {
     record(
-        new Kind(EventType.DECISIONS_DENIED, who(context), "decision.check", reason, 200, target),
+        kind(EventType.DECISIONS_DENIED, context, "decision.check", reason, 200, target),
         context,
-        false);
+        false,
+        null);
   }
 
   /**
@@ -212,9 +240,10 @@ public final class RequestLog implements AutoCloseable {
    */
   public void answerRepeated(RequestContext context, String action, String target) {
     record(
-        new Kind(EventType.ANSWER_REPEATED, who(context), action, "idempotent_repeat", 201, target),
+        kind(EventType.ANSWER_REPEATED, context, action, "idempotent_repeat", 201, target),
         context,
-        true);
+        true,
+        null);
   }
 
   /**
@@ -226,52 +255,175 @@ public final class RequestLog implements AutoCloseable {
    */
   public void replayFinished(
       RequestContext context, String action, boolean equal, Instant started) {
-    await(
-        submit(
-            new ReplayFinished(
-                action, equal ? "equal" : "different", 200, null, 1, started, clock.instant()),
-            context));
+    submit(
+        new ReplayFinished(
+            action, equal ? "equal" : "different", 200, null, 1, started, clock.instant()),
+        context);
   }
 
-  private void record(Kind kind, RequestContext context, boolean firstAtOnce) {
+  /**
+   * The audit log is read, and this is called before the answer leaves. The first read is stored
+   * before this returns; the same read by the same actor within the window is only counted.
+   *
+   * @param reason by which right, see {@link AuditLogRead}
+   * @throws LedgerUnavailable when it cannot be stored: then the answer must not leave
+   */
+  public void auditRead(RequestContext context, String reason, AuditRead read) {
+    record(
+        new Kind(
+            EventType.AUDIT_LOG_READ,
+            who(context),
+            EventType.AUDIT_LOG_READ.action(),
+            reason,
+            200,
+            null,
+            read.route() + "\n" + read.exactQuery()),
+        context,
+        true,
+        read);
+  }
+
+  /**
+   * A part of the audit log was exported. Each has its own event.
+   *
+   * @param reason by which right, see {@link AuditLogRead}
+   * @param query what was asked for, values that may be personal as {@code *}
+   * @param sha256Hex of the bytes handed out
+   * @return the event's id
+   * @throws LedgerUnavailable when that cannot be stored
+   */
+  public String auditExported(
+      RequestContext context,
+      String reason,
+      String format,
+      String query,
+      long rows,
+      @Nullable Long firstLeafIndex,
+      @Nullable Long lastLeafIndex,
+      long treeSize,
+      String sha256Hex) {
+    Instant now = clock.instant();
+    return submit(
+        new AuditExported(
+            EventType.AUDIT_EXPORTED.action(),
+            reason,
+            200,
+            format,
+            storable(query),
+            rows,
+            firstLeafIndex,
+            lastLeafIndex,
+            treeSize,
+            sha256Hex,
+            1,
+            now,
+            now),
+        context);
+  }
+
+  /**
+   * The history was verified. Each has its own event.
+   *
+   * @param reason by which right, see {@link AuditLogRead}
+   * @param result {@code ok}, {@code tampered} or {@code not_checked}
+   * @return the event's id
+   * @throws LedgerUnavailable when that cannot be stored
+   */
+  public String auditVerified(
+      RequestContext context, String reason, String scope, String result, long treeSize) {
+    Instant now = clock.instant();
+    return submit(
+        new AuditVerified(
+            EventType.AUDIT_VERIFIED.action(), reason, 200, scope, result, treeSize, 1, now, now),
+        context);
+  }
+
+  /**
+   * A proof was handed out. Each has its own event.
+   *
+   * @param reason by which right, see {@link AuditLogRead}
+   * @return the event's id
+   * @throws LedgerUnavailable when that cannot be stored
+   */
+  public String auditProofIssued(
+      RequestContext context, String reason, long leafIndex, long treeSize) {
+    Instant now = clock.instant();
+    return submit(
+        new AuditProofIssued(
+            EventType.AUDIT_PROOF_ISSUED.action(), reason, 200, leafIndex, treeSize, 1, now, now),
+        context);
+  }
+
+  /**
+   * The service did or found something by itself. Each has its own event, which is durable when
+   * this returns.
+   *
+   * @param context {@link RequestContext#ofNode}, or of the request that made it do so
+   * @return the event's id
+   * @throws LedgerUnavailable when it cannot be stored
+   */
+  public String append(ControlEvent event, RequestContext context) {
+    return await(submit(new Waiting(event, clock.instant(), context)));
+  }
+
+  private static Kind kind(
+      EventType type,
+      RequestContext context,
+      String action,
+      String reason,
+      int status,
+      @Nullable String target) {
+    return new Kind(type, who(context), action, reason, status, target, null);
+  }
+
+  private void record(
+      Kind kind, RequestContext context, boolean firstAtOnce, @Nullable AuditRead read) {
     Instant now = clock.instant();
     Kind bounded;
     Window open;
+    Waiting firstOfKind = null;
     synchronized (windows) {
       bounded = bounded(kind, windows);
-      open = windows.get(bounded);
+      // What was read by whom must not drown in "others": beyond the limit each has its own event.
+      boolean alone = read != null && !bounded.equals(kind);
+      open = alone ? null : windows.get(bounded);
       if (open == null) {
-        CompletableFuture<@Nullable Void> firstStored =
-            firstAtOnce
-                ? submit(event(kind, 1, now, now), context)
-                : CompletableFuture.completedFuture(null);
-        open = new Window(context, now, firstStored);
-        windows.put(bounded, open);
-        if (!firstAtOnce) {
-          open.add(1, now, now);
+        firstOfKind =
+            firstAtOnce ? new Waiting(event(kind, 1, now, now, read), now, context) : null;
+        open = new Window(context, now, firstOfKind == null ? null : firstOfKind.durable(), read);
+        if (!alone) {
+          windows.put(bounded, open);
         }
-      } else {
+      }
+      if (firstOfKind == null) {
         open.add(1, now, now);
+        open.lastRead = read;
       }
     }
-    try {
-      // Repeats wait too: a refusal that is answered before its first is stored may leave no trace.
-      await(open.firstStored);
-    } catch (LedgerUnavailable e) {
-      synchronized (windows) {
-        windows.remove(bounded, open);
+    if (firstOfKind != null) {
+      enqueue(firstOfKind);
+    }
+    if (open.firstDurable != null) {
+      try {
+        await(open.firstDurable);
+      } catch (LedgerUnavailable e) {
+        // Nothing stands for the repeats: the next one is a first again.
+        synchronized (windows) {
+          windows.remove(bounded, open);
+        }
+        throw e;
       }
-      throw e;
     }
   }
 
   private static Kind bounded(Kind kind, Map<Kind, Window> map) {
     return map.containsKey(kind) || map.size() < MAX_WINDOWS
         ? kind
-        : new Kind(kind.type(), "others", "others", kind.reason(), kind.status(), null);
+        : new Kind(kind.type(), "others", "others", kind.reason(), kind.status(), null, null);
   }
 
-  private static RequestEvent event(Kind kind, long count, Instant first, Instant last) {
+  private static RequestEvent event(
+      Kind kind, long count, Instant first, Instant last, @Nullable AuditRead read) {
     return switch (kind.type()) {
       case AUTHENTICATION_FAILED ->
           new AuthenticationFailed(kind.action(), kind.reason(), kind.status(), count, first, last);
@@ -287,8 +439,32 @@ public final class RequestLog implements AutoCloseable {
       case DECISIONS_DENIED ->
           new DecisionsDenied(
               kind.action(), kind.reason(), kind.status(), kind.target(), count, first, last);
-      default -> throw new IllegalArgumentException("not a request's event: " + kind.type());
+      case AUDIT_LOG_READ -> auditLogRead(kind, Objects.requireNonNull(read), count, first, last);
+      default -> throw new IllegalArgumentException("not counted: " + kind.type());
     };
+  }
+
+  private static AuditLogRead auditLogRead(
+      Kind kind, AuditRead read, long count, Instant first, Instant last) {
+    return new AuditLogRead(
+        kind.action(),
+        kind.reason(),
+        kind.status(),
+        read.route(),
+        storable(read.query()),
+        read.rows(),
+        read.firstLeafIndex(),
+        read.lastLeafIndex(),
+        read.treeSize(),
+        count,
+        first,
+        last);
+  }
+
+  /** A query as it may be stored: bounded, and without a token that someone pasted into it. */
+  private static String storable(String query) {
+    String text = Envelopes.withoutSecrets(query);
+    return text.length() <= MAX_QUERY_CHARS ? text : text.substring(0, MAX_QUERY_CHARS) + "...";
   }
 
   /** Token id, or the network: an address is one person's, a network is an attacker's. */
@@ -300,25 +476,34 @@ public final class RequestLog implements AutoCloseable {
     return address == null ? context.actor().type().wireName() : "net:" + Networks.prefix(address);
   }
 
-  private CompletableFuture<@Nullable Void> submit(RequestEvent event, RequestContext context) {
-    CompletableFuture<@Nullable Void> durable = new CompletableFuture<>();
-    if (closing || !queue.offer(new Waiting(event, context, durable, null))) {
-      durable.completeExceptionally(
-          new LedgerUnavailable(
-              "too many refusals wait to be recorded", new IllegalStateException("queue full")));
-    }
-    return durable;
+  private String submit(RequestEvent event, RequestContext context) {
+    return await(submit(new Waiting(event, event.last(), context)));
   }
 
-  private static void await(CompletableFuture<@Nullable Void> durable) {
+  private CompletableFuture<String> submit(Waiting waiting) {
+    enqueue(waiting);
+    return waiting.durable();
+  }
+
+  private void enqueue(Waiting waiting) {
+    if (closing || !queue.offer(waiting)) {
+      waiting
+          .durable()
+          .completeExceptionally(
+              new LedgerUnavailable(
+                  "too many events wait to be recorded", new IllegalStateException("queue full")));
+    }
+  }
+
+  private static String await(CompletableFuture<String> durable) {
     try {
-      durable.get(STORE_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      return durable.get(STORE_LIMIT.toSeconds(), TimeUnit.SECONDS);
     } catch (ExecutionException e) {
       throw e.getCause() instanceof LedgerUnavailable unavailable
           ? unavailable
-          : new LedgerUnavailable("the refusal cannot be recorded", e);
+          : new LedgerUnavailable("the request cannot be recorded", e);
     } catch (TimeoutException e) {
-      throw new LedgerUnavailable("the refusal took too long to record", e);
+      throw new LedgerUnavailable("the request took too long to record", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new LedgerUnavailable("shutting down", e);
@@ -376,7 +561,8 @@ public final class RequestLog implements AutoCloseable {
       if (open.uncounted > 0) {
         summaries.add(
             new Waiting(
-                event(entry.getKey(), open.uncounted, open.first, open.last),
+                event(entry.getKey(), open.uncounted, open.first, open.last, open.lastRead),
+                open.last,
                 open.context,
                 new CompletableFuture<>(),
                 Map.entry(entry.getKey(), open)));
@@ -390,10 +576,9 @@ public final class RequestLog implements AutoCloseable {
       retryAt = clock.instant().plus(RETRY_PAUSE);
       for (Waiting waiting : batch) {
         if (waiting.summary() != null) {
-          Window over = waiting.summary().getValue();
           unwritten.merge(
               bounded(waiting.summary().getKey(), unwritten),
-              over,
+              waiting.summary().getValue(),
               (kept, more) -> {
                 kept.add(more.uncounted, more.first, more.last);
                 return kept;
@@ -411,59 +596,83 @@ public final class RequestLog implements AutoCloseable {
       }
       table.append(connection, rows);
       connection.commit();
-      batch.forEach(waiting -> waiting.durable().complete(null));
+      for (int i = 0; i < rows.size(); i++) {
+        batch.get(i).durable().complete(rows.get(i).eventId());
+      }
       committed.run();
     } catch (SQLException | RuntimeException e) {
       // The outermost boundary of this thread. At the end there is no later: what is counted then
       // is lost, and said to be.
       LOG.warn(
-          "{} refusals were not recorded{}: {}",
-          batch.size(),
-          closing ? "" : " yet",
-          e.getMessage());
+          "{} events were not recorded{}: {}", batch.size(), closing ? "" : " yet", e.getMessage());
       if (!closing) {
         putBack(batch);
       }
-      LedgerUnavailable failure = new LedgerUnavailable("the refusal cannot be recorded", e);
+      LedgerUnavailable failure = new LedgerUnavailable("the request cannot be recorded", e);
       batch.forEach(waiting -> waiting.durable().completeExceptionally(failure));
     }
   }
 
   private EventTable.Row row(Waiting waiting) {
-    RequestEvent event = waiting.event();
+    Object event = waiting.event();
     EventType type = EventType.of(event);
     String eventId = IdentifierFactory.getInstance().generateIdentifier();
-    Outcome outcome =
-        event instanceof AnswerRepeated || event instanceof ReplayFinished
-            ? Outcome.SUCCESS
-            : event instanceof CommandRejected ? Outcome.FAILED : Outcome.DENIED;
-    String target = target(event);
-    // The others know the name that was asked for, whether or not a token bears it.
-    boolean byId = event instanceof AnswerRepeated || event instanceof DecisionsDenied;
+    boolean ofRequest = event instanceof RequestEvent;
     return new EventTable.Row(
         eventId,
-        STREAM_PREFIX + eventId,
+        (ofRequest ? "request:" : "service:") + eventId,
         0,
-        AGGREGATE_TYPE,
+        ofRequest ? "Request" : "Service",
         type.storedName(),
         type.revision(),
-        DateTimeUtils.formatInstant(event.last()),
+        DateTimeUtils.formatInstant(waiting.occurredAt()),
         EventJson.write(event),
         envelopes.write(
             eventId,
-            event.last(),
+            waiting.occurredAt(),
             waiting.context(),
-            new What(
-                event.action(),
-                outcome,
-                event.reason(),
-                event.statusCode(),
-                target == null ? null : "token",
-                byId ? target : null,
-                byId ? null : target,
-                null,
-                null,
-                List.of())));
+            event instanceof RequestEvent request ? what(request) : what((ControlEvent) event)));
+  }
+
+  private static What what(RequestEvent event) {
+    String target = target(event);
+    // The others know the name that was asked for, whether or not a token bears it.
+    boolean byId = event instanceof AnswerRepeated || event instanceof DecisionsDenied;
+    return new What(
+        event.action(),
+        outcome(event),
+        event.reason(),
+        event.statusCode(),
+        targetType(event, target),
+        byId ? target : null,
+        byId ? null : target,
+        null,
+        null,
+        List.of());
+  }
+
+  private static Outcome outcome(RequestEvent event) {
+    if (event instanceof CommandRejected) {
+      return Outcome.FAILED;
+    }
+    if (event instanceof AuditVerified verified) {
+      return verified.result().equals("ok") ? Outcome.SUCCESS : Outcome.FAILED;
+    }
+    boolean refused =
+        event instanceof AuthenticationFailed
+            || event instanceof AccessDenied
+            || event instanceof DecisionsDenied;
+    return refused ? Outcome.DENIED : Outcome.SUCCESS;
+  }
+
+  /** Reads of a token's history have no token as target: they would become part of that history. */
+  private static @Nullable String targetType(RequestEvent event, @Nullable String target) {
+    boolean ofAudit =
+        event instanceof AuditLogRead
+            || event instanceof AuditExported
+            || event instanceof AuditVerified
+            || event instanceof AuditProofIssued;
+    return ofAudit ? "audit_log" : target == null ? null : "token";
   }
 
   private static @Nullable String target(RequestEvent event) {
@@ -477,6 +686,75 @@ public final class RequestLog implements AutoCloseable {
       return repeated.target();
     }
     return event instanceof DecisionsDenied denied ? denied.target() : null;
+  }
+
+  private static What what(ControlEvent event) {
+    if (event instanceof ControlEvent.CheckpointAnchored anchored) {
+      return done(event, "checkpoint", "checkpoint:" + anchored.size());
+    }
+    if (event instanceof ControlEvent.LogGenerationStarted started) {
+      return done(event, "log", "log:" + started.origin());
+    }
+    if (event instanceof ControlEvent.WitnessRefused refused) {
+      return failed(
+          event, "witness_refused", refused.status(), "checkpoint", "checkpoint:" + refused.size());
+    }
+    if (event instanceof ControlEvent.SigningRefused refused) {
+      return failed(event, refused.reason(), 500, "checkpoint", "checkpoint:" + refused.size());
+    }
+    if (event instanceof ControlEvent.GrantDriftFound) {
+      return failed(event, "grant_drift", 500, "table", "table:ledger.event");
+    }
+    if (event instanceof ControlEvent.ForgedEventFound forged) {
+      return failed(event, "forged_event", 500, "event", "event:" + forged.eventId());
+    }
+    if (event instanceof ControlEvent.ConfigurationChanged changed) {
+      return new What(
+          EventType.of(event).action(),
+          Outcome.SUCCESS,
+          null,
+          200,
+          null,
+          null,
+          null,
+          null,
+          null,
+          changed.changes().stream()
+              .map(change -> new Change(change.path(), change.before(), change.after()))
+              .toList());
+    }
+    // The node itself: the envelope names it.
+    return done(event, null, null);
+  }
+
+  private static What done(
+      ControlEvent event, @Nullable String targetType, @Nullable String targetId) {
+    return new What(
+        EventType.of(event).action(),
+        Outcome.SUCCESS,
+        null,
+        200,
+        targetType,
+        targetId,
+        null,
+        null,
+        null,
+        List.of());
+  }
+
+  private static What failed(
+      ControlEvent event, String reason, int status, String targetType, String targetId) {
+    return new What(
+        EventType.of(event).action(),
+        Outcome.FAILED,
+        reason,
+        status,
+        targetType,
+        targetId,
+        null,
+        null,
+        null,
+        List.of());
   }
 
   private double openWindows() {

@@ -136,6 +136,11 @@ public final class Envelopes {
     return json.toString();
   }
 
+  /** The text without what looks like a token in it. */
+  public static String withoutSecrets(String text) {
+    return SECRET.matcher(text).replaceAll("apiv3_***");
+  }
+
   /**
    * Free text of a payload, sealed as the event's personal fields are; empty text stays empty.
    *
@@ -220,7 +225,7 @@ public final class Envelopes {
     SubjectKeys.Key key = keys.forSubject(subject);
     byte[] nonce = new byte[NONCE_BYTES];
     random.nextBytes(nonce);
-    byte[] text = SECRET.matcher(clear).replaceAll("apiv3_***").getBytes(StandardCharsets.UTF_8);
+    byte[] text = withoutSecrets(clear).getBytes(StandardCharsets.UTF_8);
     byte[] box = crypt(Cipher.ENCRYPT_MODE, key, nonce, text, eventId, path);
     byte[] sealed = ByteBuffer.allocate(nonce.length + box.length).put(nonce).put(box).array();
     return SEALED + key.id() + ":" + Base64.getEncoder().encodeToString(sealed);

@@ -245,7 +245,8 @@ public final class Sequencer implements AutoCloseable {
     LogTable.Head head = LogTable.head(connection);
     Frontier found = Frontier.of(head.size(), head.edge());
     if (!found.root().equals(head.root())) {
-      throw new TreeRefused("the tree's edge in audit.tree_head does not have the root beside it");
+      throw new TreeRefused(
+          "edge_differs", "the tree's edge in audit.tree_head does not have the root beside it");
     }
     keeper.begin(connection, head.generation(), found.copy());
     connection.commit();

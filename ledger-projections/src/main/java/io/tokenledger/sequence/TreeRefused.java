@@ -8,7 +8,18 @@ public final class TreeRefused extends RuntimeException {
 
   private static final long serialVersionUID = 1L;
 
-  public TreeRefused(String message) {
+  private final String code;
+
+  /**
+   * @param code stable and lower-case, for the audit
+   */
+  public TreeRefused(String code, String message) {
     super(message);
+    this.code = code;
+  }
+
+  /** What it is, in one word that does not change. */
+  public String code() {
+    return code;
   }
 }

@@ -66,7 +66,7 @@ public final class CheckpointWatch implements AutoCloseable {
       if (!String.valueOf(e.getMessage()).equals(said)) {
         said = e.getMessage();
         LOG.error("the newest checkpoint is not believed: {}", said);
-        alerts.signingRefused(String.valueOf(said), 0);
+        alerts.signingRefused("checkpoint_not_believed", String.valueOf(said), 0);
       }
     }
   }

@@ -21,7 +21,6 @@ import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -140,16 +139,19 @@ public final class Signer implements TreeKeeper {
       session.commit();
       knownSize = known.size();
       refused = null;
-    } catch (TreeRefused | InvalidTlogFormat e) {
-      refuse(String.valueOf(e.getMessage()), edge.size());
+    } catch (TreeRefused e) {
+      refuse(e.code(), String.valueOf(e.getMessage()), edge.size());
+      throw e;
+    } catch (InvalidTlogFormat e) {
+      refuse("not_readable", String.valueOf(e.getMessage()), edge.size());
       throw e;
     }
   }
 
-  private void refuse(String reason, long size) {
+  private void refuse(String code, String reason, long size) {
     if (!reason.equals(refused)) {
       refused = reason;
-      alerts.signingRefused(reason, size);
+      alerts.signingRefused(code, reason, size);
     }
   }
 
@@ -157,6 +159,7 @@ public final class Signer implements TreeKeeper {
     for (CheckpointTable.Generation each : CheckpointTable.generations(session)) {
       if (each.generation() == generation && !each.origin().equals(origin(generation))) {
         throw new TreeRefused(
+            "other_origin",
             "this ledger's log is " + each.origin() + ", and --log-origin says " + logName);
       }
     }
@@ -172,6 +175,7 @@ public final class Signer implements TreeKeeper {
             .toList();
     if (!known.isEmpty() && own.stream().noneMatch(known::contains)) {
       throw new TreeRefused(
+          "other_key",
           "--signing-key-file holds none of the keys that sign this log; for a rotation give the"
               + " old one and the new one, separated by a comma");
     }
@@ -182,6 +186,7 @@ public final class Signer implements TreeKeeper {
     int newest = memory.newestGeneration();
     if (newest > generation) {
       throw new TreeRefused(
+          "unknown_generation",
           "this node remembers the log "
               + origin(newest)
               + ", and the database knows only "
@@ -201,13 +206,16 @@ public final class Signer implements TreeKeeper {
               .map(CheckpointTable.Signed::note)
               .orElseThrow(
                   () ->
-                      new TreeRefused("no checkpoint shows that " + origin(generation) + " began"));
+                      new TreeRefused(
+                          "unknown_generation",
+                          "no checkpoint shows that " + origin(generation) + " began"));
       policy(generation).open(first);
       memory.remember(generation, first);
       return first;
     }
     if (stored.isPresent()) {
       throw new TreeRefused(
+          "no_memory",
           "this node remembers no checkpoint of this log, which has some: give it one that you"
               + " trust with --trust-checkpoint, from another node's --state-dir or an auditor");
     }
@@ -221,6 +229,7 @@ public final class Signer implements TreeKeeper {
   private static void requireContinued(Connection session, Checkpoint known, Frontier edge) {
     if (edge.size() < known.size()) {
       throw new TreeRefused(
+          "smaller_than_signed",
           "the database holds "
               + edge.size()
               + " leaves, and this node remembers a checkpoint of "
@@ -237,6 +246,7 @@ public final class Signer implements TreeKeeper {
                 Proofs.consistency(known.size(), edge.size(), new StoredNodes(session)));
     if (!continued) {
       throw new TreeRefused(
+          "history_rewritten",
           "the leaves in the database do not begin with those of the checkpoint of "
               + known.size()
               + " that this node remembers: history was rewritten");
@@ -279,14 +289,26 @@ public final class Signer implements TreeKeeper {
   }
 
   /**
+   * A log that was begun.
+   *
+   * @param previousSize leaves that the last known checkpoint of the log before covers
+   * @param previousNote that checkpoint; null when none was known
+   */
+  public record Begun(
+      int generation,
+      String origin,
+      String previousOrigin,
+      long previousSize,
+      @Nullable String previousNote) {}
+
+  /**
    * Begins a further log with the leaves that are there, because what was signed before cannot be
    * continued. Its first checkpoint is signed here and now, by whoever was asked to: no row in the
    * database can do that.
    *
    * @param connection does not commit by itself
-   * @return the name of the new log
    */
-  public String beginGeneration(Connection connection, String reason) throws SQLException {
+  public Begun beginGeneration(Connection connection) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(LOCK_BATCH)) {
       statement.setLong(1, Locks.SEQUENCER_BATCH);
       statement.execute();
@@ -296,7 +318,7 @@ public final class Signer implements TreeKeeper {
     int next = previous + 1;
     @Nullable SignedNote last = memory.newest(previous).orElse(null);
     CheckpointTable.addGeneration(
-        connection, next, origin(next), head.size(), Objects.toString(last, null));
+        connection, next, origin(next), head.size(), last == null ? null : last.toString());
     if (!LogTable.beginGeneration(connection, head.generation(), next)) {
       throw new SQLException("another node began a log at the same moment");
     }
@@ -308,14 +330,12 @@ public final class Signer implements TreeKeeper {
     }
     connection.commit();
     memory.remember(next, note);
-    LOG.warn("the log {} goes on with {} leaves: {}", origin(next), head.size(), reason);
-    alerts.generationStarted(
+    LOG.warn("the log {} goes on with {} leaves", origin(next), head.size());
+    return new Begun(
         next,
         origin(next),
         origin(previous),
         last == null ? 0 : Checkpoint.parse(last.text()).size(),
-        Objects.toString(last, null),
-        reason);
-    return origin(next);
+        last == null ? null : last.toString());
   }
 }

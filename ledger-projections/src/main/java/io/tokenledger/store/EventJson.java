@@ -1,9 +1,25 @@
 package io.tokenledger.store;
 
+import io.tokenledger.audit.ControlEvent;
+import io.tokenledger.audit.ControlEvent.AuditHeartbeat;
+import io.tokenledger.audit.ControlEvent.CheckpointAnchored;
+import io.tokenledger.audit.ControlEvent.ConfigurationChanged;
+import io.tokenledger.audit.ControlEvent.ForgedEventFound;
+import io.tokenledger.audit.ControlEvent.GrantDriftFound;
+import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
+import io.tokenledger.audit.ControlEvent.ServiceStarted;
+import io.tokenledger.audit.ControlEvent.ServiceStopped;
+import io.tokenledger.audit.ControlEvent.SigningKeyRotated;
+import io.tokenledger.audit.ControlEvent.SigningRefused;
+import io.tokenledger.audit.ControlEvent.WitnessRefused;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestEvent;
 import io.tokenledger.audit.RequestEvent.AccessDenied;
 import io.tokenledger.audit.RequestEvent.AnswerRepeated;
+import io.tokenledger.audit.RequestEvent.AuditExported;
+import io.tokenledger.audit.RequestEvent.AuditLogRead;
+import io.tokenledger.audit.RequestEvent.AuditProofIssued;
+import io.tokenledger.audit.RequestEvent.AuditVerified;
 import io.tokenledger.audit.RequestEvent.AuthenticationFailed;
 import io.tokenledger.audit.RequestEvent.CommandRejected;
 import io.tokenledger.audit.RequestEvent.DecisionsDenied;
@@ -30,7 +46,9 @@ import io.tokenledger.token.TokenName;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -55,6 +73,8 @@ public final class EventJson {
       writeToken(json, tokenEvent);
     } else if (event instanceof RequestEvent requestEvent) {
       writeRequest(json, requestEvent);
+    } else if (event instanceof ControlEvent controlEvent) {
+      writeControl(json, controlEvent);
     } else {
       throw new IllegalArgumentException("not an event of the catalogue: " + event.getClass());
     }
@@ -133,10 +153,91 @@ public final class EventJson {
       json.put("target", finished.target());
     } else if (event instanceof DecisionsDenied denied) {
       json.put("target", denied.target());
+    } else {
+      writeUseOfAudit(json, event);
     }
     json.put("count", event.count());
     json.put("first", event.first().toString());
     json.put("last", event.last().toString());
+  }
+
+  private static void writeUseOfAudit(ObjectNode json, RequestEvent event) {
+    if (event instanceof AuditLogRead read) {
+      json.put("route", read.route());
+      json.put("query", read.query());
+      json.put("rows", read.rows());
+      json.put("first_leaf_index", read.firstLeafIndex());
+      json.put("last_leaf_index", read.lastLeafIndex());
+      json.put("tree_size", read.treeSize());
+    } else if (event instanceof AuditExported exported) {
+      json.put("format", exported.format());
+      json.put("query", exported.query());
+      json.put("rows", exported.rows());
+      json.put("first_leaf_index", exported.firstLeafIndex());
+      json.put("last_leaf_index", exported.lastLeafIndex());
+      json.put("tree_size", exported.treeSize());
+      json.put("sha256", exported.sha256Hex());
+    } else if (event instanceof AuditVerified verified) {
+      json.put("scope", verified.scope());
+      json.put("result", verified.result());
+      json.put("tree_size", verified.treeSize());
+    } else if (event instanceof AuditProofIssued issued) {
+      json.put("leaf_index", issued.leafIndex());
+      json.put("tree_size", issued.treeSize());
+    }
+  }
+
+  private static void writeControl(ObjectNode json, ControlEvent event) {
+    if (event instanceof ServiceStarted started) {
+      json.put("version", started.version());
+      ObjectNode configuration = json.putObject("configuration");
+      started.configuration().forEach(configuration::put);
+    } else if (event instanceof ConfigurationChanged changed) {
+      ArrayNode changes = json.putArray("changes");
+      for (ConfigurationChanged.Change change : changed.changes()) {
+        ObjectNode node = changes.addObject();
+        node.put("path", change.path());
+        node.put("before", change.before());
+        node.put("after", change.after());
+      }
+    } else if (event instanceof AuditHeartbeat heartbeat) {
+      json.put("tree_size", heartbeat.treeSize());
+      json.put("clock_offset_millis", heartbeat.clockOffsetMillis());
+    } else if (event instanceof GrantDriftFound found) {
+      json.put("detail", found.detail());
+    } else if (event instanceof ForgedEventFound found) {
+      json.put("global_index", found.globalIndex());
+      json.put("event_id", found.eventId());
+    } else {
+      writeSigning(json, event);
+    }
+  }
+
+  private static void writeSigning(ObjectNode json, ControlEvent event) {
+    if (event instanceof CheckpointAnchored anchored) {
+      json.put("kind", anchored.kind());
+      json.put("size", anchored.size());
+      json.put("root", anchored.rootHex());
+      json.put("reference", anchored.reference());
+    } else if (event instanceof WitnessRefused refused) {
+      json.put("witness", refused.witness());
+      json.put("size", refused.size());
+      json.put("status", refused.status());
+      json.put("detail", refused.detail());
+    } else if (event instanceof LogGenerationStarted started) {
+      json.put("generation", started.generation());
+      json.put("origin", started.origin());
+      json.put("previous_origin", started.previousOrigin());
+      json.put("previous_size", started.previousSize());
+      json.put("previous_note", started.previousNote());
+      json.put("reason", started.reason());
+    } else if (event instanceof SigningKeyRotated rotated) {
+      json.put("old_vkey", rotated.oldVkey());
+      json.put("new_vkey", rotated.newVkey());
+    } else if (event instanceof SigningRefused refused) {
+      json.put("reason", refused.reason());
+      json.put("size", refused.size());
+    }
   }
 
   /**
@@ -227,6 +328,123 @@ public final class EventJson {
       case REPLAY_FINISHED -> request(json, ReplayFinished::new);
       case ANSWER_REPEATED -> request(json, AnswerRepeated::new);
       case DECISIONS_DENIED -> request(json, DecisionsDenied::new);
+      case AUDIT_LOG_READ, AUDIT_EXPORTED, AUDIT_VERIFIED, AUDIT_PROOF_ISSUED ->
+          readUseOfAudit(type, json);
+      default -> readControl(type, json);
+    };
+  }
+
+  private static Object readUseOfAudit(EventType type, JsonNode json) {
+    String action = string(json, "action");
+    String reason = string(json, "reason");
+    int statusCode = required(json, "status_code").intValue();
+    long count = number(json, "count");
+    Instant first = instant(json, "first");
+    Instant last = instant(json, "last");
+    return switch (type) {
+      case AUDIT_LOG_READ ->
+          new AuditLogRead(
+              action,
+              reason,
+              statusCode,
+              string(json, "route"),
+              string(json, "query"),
+              number(json, "rows"),
+              optionalNumber(json, "first_leaf_index"),
+              optionalNumber(json, "last_leaf_index"),
+              number(json, "tree_size"),
+              count,
+              first,
+              last);
+      case AUDIT_EXPORTED ->
+          new AuditExported(
+              action,
+              reason,
+              statusCode,
+              string(json, "format"),
+              string(json, "query"),
+              number(json, "rows"),
+              optionalNumber(json, "first_leaf_index"),
+              optionalNumber(json, "last_leaf_index"),
+              number(json, "tree_size"),
+              string(json, "sha256"),
+              count,
+              first,
+              last);
+      case AUDIT_VERIFIED ->
+          new AuditVerified(
+              action,
+              reason,
+              statusCode,
+              string(json, "scope"),
+              string(json, "result"),
+              number(json, "tree_size"),
+              count,
+              first,
+              last);
+      default ->
+          new AuditProofIssued(
+              action,
+              reason,
+              statusCode,
+              number(json, "leaf_index"),
+              number(json, "tree_size"),
+              count,
+              first,
+              last);
+    };
+  }
+
+  private static Object readControl(EventType type, JsonNode json) {
+    return switch (type) {
+      case SERVICE_STARTED -> {
+        Map<String, String> configuration = new LinkedHashMap<>();
+        required(json, "configuration")
+            .properties()
+            .forEach(each -> configuration.put(each.getKey(), each.getValue().stringValue()));
+        yield new ServiceStarted(string(json, "version"), configuration);
+      }
+      case SERVICE_STOPPED -> new ServiceStopped();
+      case CONFIGURATION_CHANGED -> {
+        List<ConfigurationChanged.Change> changes = new ArrayList<>();
+        for (JsonNode change : required(json, "changes")) {
+          changes.add(
+              new ConfigurationChanged.Change(
+                  string(change, "path"),
+                  optionalString(change, "before"),
+                  optionalString(change, "after")));
+        }
+        yield new ConfigurationChanged(changes);
+      }
+      case AUDIT_HEARTBEAT ->
+          new AuditHeartbeat(number(json, "tree_size"), number(json, "clock_offset_millis"));
+      case CHECKPOINT_ANCHORED ->
+          new CheckpointAnchored(
+              string(json, "kind"),
+              number(json, "size"),
+              string(json, "root"),
+              string(json, "reference"));
+      case WITNESS_REFUSED ->
+          new WitnessRefused(
+              string(json, "witness"),
+              number(json, "size"),
+              required(json, "status").intValue(),
+              string(json, "detail"));
+      case LOG_GENERATION_STARTED ->
+          new LogGenerationStarted(
+              required(json, "generation").intValue(),
+              string(json, "origin"),
+              optionalString(json, "previous_origin"),
+              number(json, "previous_size"),
+              optionalString(json, "previous_note"),
+              string(json, "reason"));
+      case SIGNING_KEY_ROTATED ->
+          new SigningKeyRotated(string(json, "old_vkey"), string(json, "new_vkey"));
+      case SIGNING_REFUSED -> new SigningRefused(string(json, "reason"), number(json, "size"));
+      case GRANT_DRIFT_FOUND -> new GrantDriftFound(string(json, "detail"));
+      case FORGED_EVENT_FOUND ->
+          new ForgedEventFound(number(json, "global_index"), string(json, "event_id"));
+      default -> throw new IllegalArgumentException("no reader of " + type);
     };
   }
 
@@ -263,6 +481,15 @@ public final class EventJson {
       throw new IllegalArgumentException("no " + field);
     }
     return value;
+  }
+
+  private static long number(JsonNode json, String field) {
+    return required(json, field).longValue();
+  }
+
+  private static @Nullable Long optionalNumber(JsonNode json, String field) {
+    JsonNode value = json.get(field);
+    return value == null || value.isNull() ? null : value.longValue();
   }
 
   private static String string(JsonNode json, String field) {

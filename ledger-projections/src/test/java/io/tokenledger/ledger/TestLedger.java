@@ -1,5 +1,6 @@
 package io.tokenledger.ledger;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.notices.NoticeTarget;
@@ -46,7 +47,22 @@ public final class TestLedger {
         List.of(keys.resolve("signing.key")),
         keys.resolve("state"),
         null,
-        noticeWebhook);
+        noticeWebhook,
+        new SimpleMeterRegistry());
+  }
+
+  /** One of several nodes, with meters to look at. */
+  public static Ledger openNode(
+      DatabaseUrl database, Path keys, String nodeId, MeterRegistry meters) {
+    return open(
+        database,
+        keys,
+        nodeId,
+        List.of(keys.resolve("signing.key")),
+        keys.resolve("state"),
+        null,
+        null,
+        meters);
   }
 
   /** A node that is told which checkpoint to trust. */
@@ -58,19 +74,35 @@ public final class TestLedger {
         List.of(keys.resolve("signing.key")),
         keys.resolve("state"),
         trustCheckpoint,
-        null);
+        null,
+        new SimpleMeterRegistry());
   }
 
   /** A second node, with a memory of its own. */
   public static Ledger openNode(
       DatabaseUrl database, Path keys, Path state, @Nullable Path trustCheckpoint) {
     return open(
-        database, keys, "n2", List.of(keys.resolve("signing.key")), state, trustCheckpoint, null);
+        database,
+        keys,
+        "n2",
+        List.of(keys.resolve("signing.key")),
+        state,
+        trustCheckpoint,
+        null,
+        new SimpleMeterRegistry());
   }
 
   /** A node that signs with these keys. */
   public static Ledger openWithKeys(DatabaseUrl database, Path keys, List<Path> signingKeys) {
-    return open(database, keys, "n1", signingKeys, keys.resolve("state"), null, null);
+    return open(
+        database,
+        keys,
+        "n1",
+        signingKeys,
+        keys.resolve("state"),
+        null,
+        null,
+        new SimpleMeterRegistry());
   }
 
   private static Ledger open(
@@ -80,7 +112,8 @@ public final class TestLedger {
       List<Path> signingKeys,
       Path state,
       @Nullable Path trustCheckpoint,
-      @Nullable NoticeTarget noticeWebhook) {
+      @Nullable NoticeTarget noticeWebhook,
+      MeterRegistry meters) {
     return Ledger.open(
         new LedgerOptions(
             database,
@@ -93,7 +126,7 @@ public final class TestLedger {
             state,
             trustCheckpoint,
             noticeWebhook),
-        new SimpleMeterRegistry());
+        meters);
   }
 
   public static RequestContext context(Actor actor) {

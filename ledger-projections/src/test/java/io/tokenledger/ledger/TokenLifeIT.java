@@ -17,7 +17,6 @@ import io.tokenledger.sql.SqlRefused;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
-import io.tokenledger.token.TokenCommand;
 import io.tokenledger.token.TokenCommand.AnnounceExpiry;
 import io.tokenledger.token.TokenCommand.ChangeExpiry;
 import io.tokenledger.token.TokenCommand.ChangePermissions;
@@ -46,7 +45,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -116,15 +114,6 @@ class TokenLifeIT {
                 .toList());
     Collections.reverse(types);
     return types;
-  }
-
-  @Test
-  void everyCommandIsKnownByTheEventItAsksFor() {
-    Set<String> events = new HashSet<>();
-    for (Class<?> command : TokenCommand.class.getPermittedSubclasses()) {
-      events.add(Ledger.action(command.asSubclass(TokenCommand.class)).storedName());
-    }
-    assertEquals(TokenCommand.class.getPermittedSubclasses().length, events.size());
   }
 
   @Test

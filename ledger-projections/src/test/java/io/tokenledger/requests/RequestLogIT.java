@@ -1,213 +1,157 @@
 package io.tokenledger.requests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.audit.ControlEvent;
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.history.AuditEntry;
+import io.tokenledger.history.AuditQuery;
+import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.TestPostgres;
-import io.tokenledger.sealing.Envelopes;
-import io.tokenledger.sealing.LedgerKey;
-import io.tokenledger.sealing.SubjectKeys;
-import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
-import io.tokenledger.token.Actor;
 import java.nio.file.Path;
 import java.sql.Connection;
-import java.sql.ResultSet;
-import java.sql.SQLException;
 import java.sql.Statement;
-import java.time.Clock;
-import java.time.Duration;
-import java.time.Instant;
-import java.time.ZoneId;
-import java.time.ZoneOffset;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.postgresql.ds.PGSimpleDataSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 class RequestLogIT {
 
-  private static final Duration WINDOW = Duration.ofMinutes(1);
-  private static final RequestContext CALLER = TestLedger.context(Actor.ANONYMOUS);
+  private static final RequestContext BY_ADMIN = TestLedger.context(TestLedger.ADMIN);
 
   @TempDir Path keys;
-  private DatabaseUrl database;
-  private final SwitchedDatabase writers = new SwitchedDatabase();
-  private final SetClock clock = new SetClock();
-  private RequestLog log;
-
-  /** A database that can be away, and that can keep who asks for it waiting. */
-  private static final class SwitchedDatabase extends PGSimpleDataSource {
-    private static final long serialVersionUID = 1L;
-
-    private volatile boolean away;
-    private transient volatile CountDownLatch door = new CountDownLatch(0);
-    private final AtomicInteger refused = new AtomicInteger();
-
-    @Override
-    public Connection getConnection() throws SQLException {
-      try {
-        door.await();
-      } catch (InterruptedException e) {
-        throw new SQLException(e);
-      }
-      if (away) {
-        refused.incrementAndGet();
-        throw new SQLException("the database is away");
-      }
-      Connection connection = super.getConnection();
-      connection.setAutoCommit(false);
-      return connection;
-    }
-  }
-
-  private static final class SetClock extends Clock {
-    private volatile Instant now = Instant.parse("2026-11-24T12:00:00Z");
-
-    private void pass(Duration duration) {
-      now = now.plus(duration);
-    }
-
-    @Override
-    public Instant instant() {
-      return now;
-    }
-
-    @Override
-    public ZoneId getZone() {
-      return ZoneOffset.UTC;
-    }
-
-    @Override
-    public Clock withZone(ZoneId zone) {
-      return this;
-    }
-  }
+  private final DatabaseUrl database = TestPostgres.freshDatabase();
+  private Ledger ledger;
 
   @BeforeEach
   void open() {
-    database = TestPostgres.freshDatabase();
-    TestLedger.open(database, keys).close();
-    writers.setUrl(database.jdbcUrl());
-    writers.setUser(database.user());
-    writers.setPassword(database.password());
-    LedgerKey key = LedgerKey.loadOrCreate(keys.resolve("ledger.key"));
-    log =
-        new RequestLog(
-            writers,
-            new EventTable(key),
-            new Envelopes(new SubjectKeys(keys.resolve("subjects")), key, "test/log", "n1"),
-            () -> {},
-            clock,
-            WINDOW,
-            new SimpleMeterRegistry());
+    ledger = TestLedger.open(database, keys);
   }
 
   @AfterEach
   void close() {
-    writers.away = false;
-    log.close();
+    ledger.close();
   }
 
-  private void refuse(String reason) {
-    log.authenticationFailed(CALLER, "GET other", reason, 401);
+  private List<AuditEntry> entries() {
+    return ledger.audit().search(AuditQuery.newest(null, 1_000)).entries();
   }
 
-  private List<Long> counts(String eventType) throws SQLException {
-    try (Connection connection = TestPostgres.connect(database);
-        Statement statement = connection.createStatement();
-        ResultSet row =
-            statement.executeQuery(
-                "SELECT payload::json ->> 'count' FROM ledger.event WHERE event_type = '"
-                    + eventType
-                    + "' ORDER BY global_index")) {
-      List<Long> counts = new ArrayList<>();
-      while (row.next()) {
-        counts.add(row.getLong(1));
+  private static AuditRead read(String exactQuery, long rows, long treeSize) {
+    return new AuditRead(
+        "GET /api/v1/audit/events", "actor=*", exactQuery, rows, 0L, rows - 1, treeSize);
+  }
+
+  @Test
+  void repeatsOfAReadBecomeOneSummaryThatTellsTheExtentOfTheLast() {
+    for (int i = 1; i <= 4; i++) {
+      ledger.requests().auditRead(BY_ADMIN, "admin_default", read("actor=alice", i, 10 + i));
+    }
+    assertEquals(1, entries().size(), "the first at once");
+    ledger.close();
+    open();
+    List<AuditEntry> entries = entries();
+    assertEquals(2, entries.size());
+    assertEquals(List.of(3L, 1L), entries.stream().map(AuditEntry::count).toList());
+    JsonNode summary = JsonMapper.shared().readTree(entries.get(0).payload());
+    assertEquals(4, summary.path("rows").asLong());
+    assertEquals(3, summary.path("last_leaf_index").asLong());
+    assertEquals(14, summary.path("tree_size").asLong());
+    assertFalse(entries.toString().contains("actor=alice"), "the exact query is never stored");
+  }
+
+  @Test
+  void aLongQueryIsCutAndATokenInItTakenOut() {
+    ledger
+        .requests()
+        .auditExported(
+            BY_ADMIN,
+            "granted",
+            "csv",
+            "token=apiv3_secretsecretsecret&" + "x".repeat(100_000),
+            0,
+            null,
+            null,
+            7,
+            "ab".repeat(32));
+    String query =
+        JsonMapper.shared().readTree(entries().get(0).payload()).path("query").asString();
+    assertTrue(query.startsWith("token=apiv3_***&x"), query.substring(0, 40));
+    assertEquals(8_192 + "...".length(), query.length());
+  }
+
+  @Test
+  void usesOfTheAuditGiveTheIdOfTheirEventWhichIsStored() {
+    String exported =
+        ledger
+            .requests()
+            .auditExported(BY_ADMIN, "granted", "csv", "", 2, 0L, 1L, 7, "ab".repeat(32));
+    String verified = ledger.requests().auditVerified(BY_ADMIN, "granted", "full", "ok", 7);
+    String tampered = ledger.requests().auditVerified(BY_ADMIN, "granted", "full", "tampered", 7);
+    String proof = ledger.requests().auditProofIssued(BY_ADMIN, "granted", 3, 7);
+    String again = ledger.requests().auditProofIssued(BY_ADMIN, "granted", 3, 7);
+    List<AuditEntry> entries = entries();
+    assertEquals(
+        List.of(again, proof, tampered, verified, exported),
+        entries.stream().map(AuditEntry::eventId).toList());
+    assertEquals(
+        List.of("success", "success", "failed", "success", "success"),
+        entries.stream().map(AuditEntry::outcome).toList());
+    assertEquals("alice", entries.get(0).actorName());
+  }
+
+  @Test
+  void whatTheServiceFoundIsStoredWithItsReasonTargetAndOutcome() {
+    RequestContext node = RequestContext.ofNode("signer", "test", "r");
+    String anchored =
+        ledger
+            .requests()
+            .append(new ControlEvent.CheckpointAnchored("file", 7, "ab".repeat(32), "f"), node);
+    String refused =
+        ledger.requests().append(new ControlEvent.SigningRefused("smaller_than_signed", 6), node);
+    String forged = ledger.requests().append(new ControlEvent.ForgedEventFound(3, "e3"), node);
+    List<AuditEntry> entries = entries();
+    assertEquals(
+        List.of(forged, refused, anchored), entries.stream().map(AuditEntry::eventId).toList());
+    assertEquals(
+        List.of("event:e3", "checkpoint:6", "checkpoint:7"),
+        entries.stream().map(AuditEntry::targetId).toList());
+    assertEquals(
+        List.of("failed", "failed", "success"), entries.stream().map(AuditEntry::outcome).toList());
+    assertEquals("forged_event", entries.get(0).outcomeReason());
+    assertEquals("smaller_than_signed", entries.get(1).outcomeReason());
+    assertEquals("system", entries.get(2).actorName());
+  }
+
+  @Test
+  void aFirstThatCannotBeStoredStandsForNoRepeat() throws Exception {
+    AuditRead read = read("", 1, 1);
+    try (Connection owner = TestPostgres.connect(database);
+        Statement statement = owner.createStatement()) {
+      String app = '"' + database.database() + "_app\"";
+      statement.execute("REVOKE INSERT ON ledger.event FROM " + app);
+      for (int i = 0; i < 3; i++) {
+        assertThrows(
+            LedgerUnavailable.class, () -> ledger.requests().auditRead(BY_ADMIN, "granted", read));
+        assertThrows(
+            LedgerUnavailable.class,
+            () -> ledger.requests().append(new ControlEvent.ServiceStopped(), BY_ADMIN));
       }
-      return counts;
+      statement.execute("GRANT INSERT ON ledger.event TO " + app);
     }
-  }
-
-  private void awaitCounts(String eventType, List<Long> wanted) throws SQLException {
-    Instant end = Instant.now().plusSeconds(20);
-    while (!counts(eventType).equals(wanted) && Instant.now().isBefore(end)) {
-      clock.pass(Duration.ofSeconds(1));
-    }
-    assertEquals(wanted, counts(eventType));
-  }
-
-  private void awaitAnotherTry() {
-    int before = writers.refused.get();
-    Instant end = Instant.now().plusSeconds(20);
-    while (writers.refused.get() == before && Instant.now().isBefore(end)) {
-      Thread.onSpinWait();
-    }
-    assertTrue(writers.refused.get() > before, "it tries to write");
-  }
-
-  @Test
-  void aRefusalThatCannotBeStoredIsUnavailableAgainAndAgain() throws SQLException {
-    writers.away = true;
-    for (int i = 0; i < 3; i++) {
-      assertThrows(LedgerUnavailable.class, () -> refuse("missing_token"));
-    }
-    writers.away = false;
-    refuse("missing_token");
-    assertEquals(List.of(1L), counts("AuthenticationFailed"));
-  }
-
-  @Test
-  void aRepeatWaitsUntilTheFirstOfItsKindIsStored() throws Exception {
-    writers.away = true;
-    writers.door = new CountDownLatch(1);
-    List<CompletableFuture<Void>> answers = new ArrayList<>();
-    for (int i = 0; i < 3; i++) {
-      answers.add(CompletableFuture.runAsync(() -> refuse("missing_token")));
-    }
-    assertEquals(0, answers.stream().filter(CompletableFuture::isDone).count());
-    writers.door.countDown();
-    for (CompletableFuture<Void> answer : answers) {
-      CompletionException failed =
-          assertThrows(
-              CompletionException.class, () -> answer.orTimeout(10, TimeUnit.SECONDS).join());
-      assertInstanceOf(LedgerUnavailable.class, failed.getCause());
-    }
-  }
-
-  @Test
-  void countsThatCouldNotBeWrittenAreWrittenWhenTheDatabaseIsBack() throws SQLException {
-    for (int i = 0; i < 5; i++) {
-      refuse("missing_token");
-      log.decisionDenied(CALLER, "not_granted", "token:7");
-    }
-    writers.away = true;
-    clock.pass(WINDOW);
-    awaitAnotherTry();
-    assertThrows(
-        LedgerUnavailable.class, () -> refuse("missing_token"), "a new window has a new first");
-    for (int i = 0; i < 2; i++) {
-      log.decisionDenied(CALLER, "not_granted", "token:7");
-    }
-    clock.pass(WINDOW);
-    awaitAnotherTry();
-    writers.away = false;
-    clock.pass(WINDOW);
-    awaitCounts("AuthenticationFailed", List.of(1L, 4L));
-    awaitCounts("DecisionsDenied", List.of(7L));
+    ledger.requests().auditRead(BY_ADMIN, "granted", read);
+    ledger.close();
+    open();
+    assertEquals(List.of(1L), entries().stream().map(AuditEntry::count).toList());
   }
 }

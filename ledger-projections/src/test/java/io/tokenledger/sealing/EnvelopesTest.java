@@ -8,6 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.tokenledger.audit.EventCatalogue;
+import io.tokenledger.audit.EventDescription.Field;
+import io.tokenledger.audit.EventDescription.FieldClass;
 import io.tokenledger.audit.Outcome;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.sealing.Envelopes.What;
@@ -106,6 +109,45 @@ class EnvelopesTest {
     assertEquals(
         List.of("ip", "forwarded_for", "forwarded_trusted", "port", "user_agent", "client"),
         List.copyOf(json.get("source").propertyNames()));
+  }
+
+  @Test
+  void areCataloguedFieldByFieldWithWhatIsSealed() {
+    JsonNode json = JsonMapper.shared().readTree(envelopes().write("e1", NOW, context(), CREATED));
+    List<String> stored = new ArrayList<>();
+    List<String> sealed = new ArrayList<>();
+    json.properties()
+        .forEach(
+            field -> {
+              if (!field.getValue().isObject()) {
+                note(field.getKey(), field.getValue(), stored, sealed);
+                return;
+              }
+              field
+                  .getValue()
+                  .properties()
+                  .forEach(
+                      inner ->
+                          note(
+                              field.getKey() + "." + inner.getKey(),
+                              inner.getValue(),
+                              stored,
+                              sealed));
+            });
+    assertEquals(stored, EventCatalogue.envelope().stream().map(Field::name).toList());
+    assertEquals(
+        sealed,
+        EventCatalogue.envelope().stream()
+            .filter(field -> field.fieldClass() == FieldClass.PERSONAL_SEALED)
+            .map(Field::name)
+            .toList());
+  }
+
+  private static void note(String path, JsonNode value, List<String> stored, List<String> sealed) {
+    stored.add(path);
+    if (value.isString() && value.stringValue().startsWith("sealed:1:")) {
+      sealed.add(path);
+    }
   }
 
   @Test

@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.tokenledger.audit.ControlEvent;
+import io.tokenledger.audit.EventCatalogue;
+import io.tokenledger.audit.EventDescription;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestEvent;
 import io.tokenledger.permission.Permissions;
@@ -16,12 +19,17 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** The stored form of each event type is a contract: what is in a golden file is read for ever. */
 class EventJsonTest {
@@ -80,6 +88,73 @@ class EventJsonTest {
       case DECISIONS_DENIED ->
           new RequestEvent.DecisionsDenied(
               "decision.check", "not_granted", 200, "token:7", 9, T0, T0.plusSeconds(59));
+      case AUDIT_LOG_READ ->
+          new RequestEvent.AuditLogRead(
+              "audit.read",
+              "admin_default",
+              200,
+              "GET /api/v1/audit/events",
+              "actor=*&limit=100",
+              0,
+              null,
+              null,
+              48_240,
+              3,
+              T0,
+              T0.plusSeconds(59));
+      case AUDIT_EXPORTED ->
+          new RequestEvent.AuditExported(
+              "audit.export",
+              "granted",
+              200,
+              "ndjson",
+              "outcome=denied",
+              17,
+              4L,
+              48_231L,
+              48_240,
+              "ab".repeat(32),
+              1,
+              T0,
+              T0);
+      case AUDIT_VERIFIED ->
+          new RequestEvent.AuditVerified(
+              "audit.verify", "granted", 200, "full", "ok", 48_240, 1, T0, T0);
+      case AUDIT_PROOF_ISSUED ->
+          new RequestEvent.AuditProofIssued(
+              "audit.prove", "granted", 200, 48_231, 48_240, 1, T0, T0);
+      default -> control(type);
+    };
+  }
+
+  private static ControlEvent control(EventType type) {
+    return switch (type) {
+      case SERVICE_STARTED -> {
+        Map<String, String> configuration = new LinkedHashMap<>();
+        configuration.put("--node-id", "n1");
+        configuration.put("--http-bind", "127.0.0.1:8181");
+        yield new ControlEvent.ServiceStarted("0.1.0", configuration);
+      }
+      case SERVICE_STOPPED -> new ControlEvent.ServiceStopped();
+      case CONFIGURATION_CHANGED ->
+          new ControlEvent.ConfigurationChanged(
+              List.of(new ControlEvent.ConfigurationChanged.Change("--tls-cert", null, "c.pem")));
+      case AUDIT_HEARTBEAT -> new ControlEvent.AuditHeartbeat(48_240, -12);
+      case CHECKPOINT_ANCHORED ->
+          new ControlEvent.CheckpointAnchored("rfc3161", 48_240, "ab".repeat(32), "anchor:7");
+      case WITNESS_REFUSED ->
+          new ControlEvent.WitnessRefused("witness.example", 48_240, 422, "fork");
+      case LOG_GENERATION_STARTED ->
+          new ControlEvent.LogGenerationStarted(
+              2, "ledger/2", "ledger/1", 48_240, "ledger/1\n48240\n", "restored a backup");
+      case SIGNING_KEY_ROTATED ->
+          new ControlEvent.SigningKeyRotated("ledger+01+AAAA", "ledger+02+BBBB");
+      case SIGNING_REFUSED -> new ControlEvent.SigningRefused("smaller_than_signed", 48_239);
+      case GRANT_DRIFT_FOUND ->
+          new ControlEvent.GrantDriftFound("ledger_app holds UPDATE on ledger.event");
+      case FORGED_EVENT_FOUND ->
+          new ControlEvent.ForgedEventFound(48_233, "0193a4f2-0000-7000-8000-000000000000");
+      default -> throw new AssertionError("no example of " + type);
     };
   }
 
@@ -99,6 +174,37 @@ class EventJsonTest {
   void writesAndReadsWhatTheGoldenFileHolds(EventType type) throws IOException {
     assertEquals(golden(type), EventJson.write(example(type)));
     assertEquals(example(type), EventJson.read(type.storedName(), type.revision(), golden(type)));
+  }
+
+  @ParameterizedTest
+  @EnumSource(EventType.class)
+  void theCatalogueNamesExactlyTheFieldsOfThePayloadAndTheirTypes(EventType type) {
+    List<String> stored = new ArrayList<>();
+    List<String> catalogued = new ArrayList<>();
+    List<EventDescription.Field> fields = EventCatalogue.of(type).fields();
+    JsonNode payload = JsonMapper.shared().readTree(EventJson.write(example(type)));
+    payload.properties().forEach(field -> stored.add(field.getKey()));
+    fields.forEach(field -> catalogued.add(field.name()));
+    assertEquals(stored, catalogued);
+    for (EventDescription.Field field : fields) {
+      JsonNode value = payload.path(field.name());
+      boolean fits =
+          value.isNull()
+              || switch (field.type()) {
+                case "string" -> value.isString();
+                case "integer" -> value.isIntegralNumber();
+                case "time" -> !Instant.parse(value.stringValue()).isBefore(T0);
+                case "array" -> value.isArray();
+                case "object" -> value.isObject();
+                default -> false;
+              };
+      assertTrue(fits, field + " " + value);
+      boolean sealed = value.isString() && value.stringValue().startsWith("sealed:1:");
+      assertEquals(
+          field.fieldClass() == EventDescription.FieldClass.PERSONAL_SEALED,
+          sealed,
+          "what is sealed is called so, and nothing else: " + field);
+    }
   }
 
   @ParameterizedTest

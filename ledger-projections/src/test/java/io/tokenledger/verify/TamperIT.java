@@ -499,7 +499,10 @@ class TamperIT {
     try (Ledger ledger = TestLedger.open(database, own)) {
       awaitRefusal(ledger);
       create(ledger, 30, 40);
-      assertEquals("test/log/2", ledger.beginGeneration("restored from the backup of monday"));
+      assertEquals(
+          "test/log/2",
+          ledger.beginGeneration(
+              "restored from the backup of monday", TestLedger.context(TestLedger.ADMIN)));
       SignedNote next = awaitOrigin(ledger, "test/log/2", 20);
       assertNull(ledger.signingRefused());
       assertEquals(2, ledger.log().generations().size());

@@ -1,0 +1,117 @@
+package io.tokenledger.audit;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the service itself did or found, asked by nobody. Each stands in a stream of its own; which
+ * node it was stands in the envelope. Component names are the storage format: see the golden files.
+ */
+public sealed interface ControlEvent {
+
+  /**
+   * A node began to serve.
+   *
+   * @param version of the program
+   * @param configuration every setting and its value in the order of the documentation, none of
+   *     them secret
+   */
+  record ServiceStarted(String version, Map<String, String> configuration) implements ControlEvent {
+    public ServiceStarted {
+      configuration = Collections.unmodifiableMap(new LinkedHashMap<>(configuration));
+    }
+  }
+
+  /** A node drained. One that was killed leaves none: its heartbeats end. */
+  record ServiceStopped() implements ControlEvent {}
+
+  /** A node began to serve with other settings than the last time. */
+  record ConfigurationChanged(List<Change> changes) implements ControlEvent {
+    public ConfigurationChanged {
+      changes = List.copyOf(changes);
+    }
+
+    /**
+     * One setting.
+     *
+     * @param path its name
+     * @param before its value; null when the setting did not exist
+     * @param after its value; null when the setting no longer exists
+     */
+    public record Change(String path, @Nullable String before, @Nullable String after) {}
+  }
+
+  /**
+   * A node lives, once an hour. A gap between two tells that it did not, or that someone kept it
+   * from writing.
+   *
+   * @param treeSize number of leaves
+   * @param clockOffsetMillis the node's clock minus the database's
+   */
+  record AuditHeartbeat(long treeSize, long clockOffsetMillis) implements ControlEvent {}
+
+  /**
+   * A checkpoint was left with someone who remembers it.
+   *
+   * @param kind {@code rfc3161}, {@code witness}, {@code worm}, {@code file}
+   * @param size the checkpoint's tree size
+   * @param rootHex the checkpoint's root hash, 64 lower-case hexadecimal digits
+   * @param reference where the receipt is found
+   */
+  record CheckpointAnchored(String kind, long size, String rootHex, String reference)
+      implements ControlEvent {}
+
+  /**
+   * A witness did not sign a checkpoint: either it is away, or it remembers another history.
+   *
+   * @param witness its name
+   * @param size the checkpoint's tree size
+   * @param status the HTTP status of its answer, 0 for none
+   * @param detail what it said
+   */
+  record WitnessRefused(String witness, long size, int status, String detail)
+      implements ControlEvent {}
+
+  /**
+   * A log began that continues another one, or the first of all.
+   *
+   * @param generation from 1
+   * @param origin name of the new log
+   * @param previousOrigin name of the log before; null for the first
+   * @param previousSize its last tree size, 0 for the first
+   * @param previousNote its last checkpoint; null for the first
+   * @param reason why, in words
+   */
+  record LogGenerationStarted(
+      int generation,
+      String origin,
+      @Nullable String previousOrigin,
+      long previousSize,
+      @Nullable String previousNote,
+      String reason)
+      implements ControlEvent {}
+
+  /** Checkpoints are signed with another key from now on; both are in C2SP's vkey form. */
+  record SigningKeyRotated(String oldVkey, String newVkey) implements ControlEvent {}
+
+  /**
+   * The signer refused a tree that contradicts what it remembers.
+   *
+   * @param reason a stable lower-case code such as {@code smaller_than_signed}
+   * @param size the tree size it was asked to sign
+   */
+  record SigningRefused(String reason, long size) implements ControlEvent {}
+
+  /**
+   * The application's role may do more or less to the events than it should.
+   *
+   * @param detail what, in words
+   */
+  record GrantDriftFound(String detail) implements ControlEvent {}
+
+  /** A row stands in the event table that no node wrote: its MAC is not ours. */
+  record ForgedEventFound(long globalIndex, String eventId) implements ControlEvent {}
+}
