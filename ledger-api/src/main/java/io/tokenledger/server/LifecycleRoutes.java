@@ -298,7 +298,8 @@ class LifecycleRoutes {
     json.put("name", changed.name().value());
     json.put("created_at", JsonText.time(changed.createdAt()));
     json.put("expiry", JsonText.time(changed.expiry()));
-    Answers.write(response, 200, json.toString());
+    Answers.write(
+        response, 200, Receipts.added(ledger, request, response, changed.name(), json.toString()));
   }
 
   /** Revokes all tokens that match, or says which would be. */

@@ -121,7 +121,8 @@ final class SecretAnswers {
       repeat(request, response, ledger.answers().find(Objects.requireNonNull(key)).orElseThrow());
       return;
     }
-    write(response, created(token, secret));
+    write(
+        response, Receipts.added(ledger, request, response, token.name(), created(token, secret)));
   }
 
   private static void write(HttpServletResponse response, String answer) throws IOException {

@@ -87,7 +87,11 @@ class TokenRoutes {
             Proposal.of(new CreateOperatorToken(secret.hash(), now(), Actor.ANONYMOUS)),
             RequestContexts.of(request));
     // No CORS header: a web page must not read this one.
-    Answers.write(response, 201, SecretAnswers.created(token, secret));
+    Answers.write(
+        response,
+        201,
+        Receipts.added(
+            ledger, request, response, token.name(), SecretAnswers.created(token, secret)));
   }
 
   /**
@@ -201,7 +205,7 @@ class TokenRoutes {
   }
 
   @DeleteMapping(TOKEN)
-  void revoke(HttpServletRequest request, HttpServletResponse response) {
+  void revoke(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
     String given = request.getParameter("token_name");
     if (!context.actor().mayManageTokens()) {
@@ -211,12 +215,16 @@ class TokenRoutes {
       throw new Rejection(
           400, "serde error: missing field `token_name`", "missing_token_name", false);
     }
-    execute(
-        ledger,
-        Proposal.of(new RevokeToken(new TokenName(given), null, now(), context.actor())),
-        context);
+    TokenName name = new TokenName(given);
+    execute(ledger, Proposal.of(new RevokeToken(name, null, now(), context.actor())), context);
     response.setHeader("Access-Control-Allow-Origin", "*");
-    response.setStatus(200);
+    String receipt = Receipts.added(ledger, request, response, name, "");
+    if (receipt.isEmpty()) {
+      // InfluxDB's answer has no body and no type.
+      response.setStatus(200);
+    } else {
+      Answers.write(response, 200, receipt);
+    }
   }
 
   /** The name in the body of a creation that is refused whatever it holds; null for none. */

@@ -70,6 +70,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -90,6 +91,7 @@ public final class Ledger implements AutoCloseable {
 
   private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(5);
   private static final Duration CHECKPOINT_INTERVAL = Duration.ofMillis(500);
+  private static final Duration VERIFICATION_INTERVAL = Duration.ofDays(1);
   private static final Duration WATCH_INTERVAL = Duration.ofSeconds(1);
   private static final Duration SEQUENCER_INTERVAL = Duration.ofMillis(200);
   private static final Duration FLOOR_PATIENCE = Duration.ofSeconds(60);
@@ -121,6 +123,7 @@ public final class Ledger implements AutoCloseable {
   private final TransparencyLog log;
   private final @Nullable Signer signer;
   private final @Nullable CheckpointWatch watch;
+  private final @Nullable SelfVerification verification;
   private final @Nullable Sequencer sequencer;
   private final List<Follower> followers;
   private final TokenDirectory tokens;
@@ -164,6 +167,7 @@ public final class Ledger implements AutoCloseable {
     if (options.signingKeyFiles().isEmpty()) {
       this.signer = null;
       this.watch = null;
+      this.verification = null;
       this.sequencer = null;
     } else {
       CheckpointMemory memory = new CheckpointMemory(options.stateDir());
@@ -181,6 +185,7 @@ public final class Ledger implements AutoCloseable {
         ownSigner.trust(note(options.trustCheckpoint()));
       }
       this.signer = ownSigner;
+      this.verification = new SelfVerification(app, table, ownSigner, memory, requests);
       this.watch = new CheckpointWatch(readers, ownSigner, memory, alerts);
       this.sequencer =
           new Sequencer(
@@ -502,6 +507,9 @@ public final class Ledger implements AutoCloseable {
   public void serving(
       String version, Map<String, String> configuration, Duration heartbeatInterval) {
     service.start(version, configuration, heartbeatInterval);
+    if (verification != null) {
+      verification.start(VERIFICATION_INTERVAL);
+    }
   }
 
   /**
@@ -567,6 +575,9 @@ public final class Ledger implements AutoCloseable {
     service.close();
     requests.close();
     usage.close();
+    if (verification != null) {
+      verification.close();
+    }
     if (watch != null) {
       watch.close();
     }
@@ -577,6 +588,11 @@ public final class Ledger implements AutoCloseable {
     sql.close();
     readers.close();
     writers.close();
+  }
+
+  /** For tests: what the clock does once a day. */
+  Verdict verifySelf() throws SQLException {
+    return Objects.requireNonNull(verification).run();
   }
 
   /** For tests: what the clock would do every few seconds. */

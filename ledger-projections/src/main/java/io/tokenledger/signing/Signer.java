@@ -49,6 +49,7 @@ public final class Signer implements TreeKeeper {
   private final Runnable signed;
   private final Counter signatures;
   private volatile @Nullable String refused;
+  private volatile @Nullable String unsound;
   private long lastSigned;
   private long knownSize;
 
@@ -127,9 +128,31 @@ public final class Signer implements TreeKeeper {
     }
   }
 
+  /**
+   * Hears what a verification of the whole log found.
+   *
+   * @param finding what is wrong, which stops the signing; null when nothing is
+   * @param leaves how many were read
+   */
+  public void verified(@Nullable String finding, long leaves) {
+    unsound = finding == null ? null : "the verification of the log found: " + finding;
+    String reason = unsound;
+    if (reason != null) {
+      refuse("verification_failed", reason, leaves);
+    }
+  }
+
+  private void requireSound() {
+    String reason = unsound;
+    if (reason != null) {
+      throw new TreeRefused("verification_failed", reason);
+    }
+  }
+
   @Override
   public void begin(Connection session, int generation, Frontier edge) throws SQLException {
     try {
+      requireSound();
       CheckpointTable.addGeneration(session, 1, origin(1), 0, null);
       requireOwnName(session, generation);
       requireOwnKey(session, generation);
@@ -268,6 +291,7 @@ public final class Signer implements TreeKeeper {
 
   @Override
   public void grown(Connection session, int generation, Frontier edge) throws SQLException {
+    requireSound();
     if (edge.size() == knownSize || System.nanoTime() - lastSigned < interval.toNanos()) {
       return;
     }
