@@ -12,7 +12,6 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
-import java.util.Set;
 import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,36 +33,6 @@ class Answers {
   static final String JSON = "application/json";
   private static final String TEXT = "text/plain; charset=utf-8";
   private static final String RETRY_SECONDS = "5";
-
-  /** Routes that the audit names; whatever else a caller asks for is {@code other}. */
-  private static final Set<String> ROUTES =
-      Set.of(
-          TokenRoutes.BOOTSTRAP,
-          TokenRoutes.REGENERATE,
-          TokenRoutes.NAMED_ADMIN,
-          TokenRoutes.ENTERPRISE,
-          TokenRoutes.TOKEN,
-          LifecycleRoutes.TOKENS,
-          LifecycleRoutes.BY_NAME,
-          LifecycleRoutes.REVOKE,
-          ImportRoutes.IMPORT,
-          LifecycleRoutes.ONE,
-          LifecycleRoutes.ONE + "/rotate",
-          LifecycleRoutes.ONE + "/suspend",
-          LifecycleRoutes.ONE + "/resume",
-          LifecycleRoutes.ONE + "/description",
-          LifecycleRoutes.ONE + "/expiry",
-          LifecycleRoutes.ONE + "/permissions",
-          SqlRoutes.QUERY_SQL,
-          LedgerRoutes.CHECK,
-          LedgerRoutes.AUDIT,
-          LedgerRoutes.VERIFY,
-          LedgerRoutes.SWAP,
-          "/health",
-          "/api/v1/health",
-          "/ping",
-          "/ready",
-          "/metrics");
 
   private final Ledger ledger;
   private final String clusterId;
@@ -179,7 +148,7 @@ class Answers {
     if (path.startsWith(LifecycleRoutes.TOKENS + "/")) {
       path = path.replaceFirst("/\\d{1,19}(?=/|$)", "/{id}");
     }
-    return ROUTES.contains(path) ? path : "other";
+    return RouteCatalogue.knows(path) ? path : "other";
   }
 
   static void write(HttpServletResponse response, int status, String body) throws IOException {

@@ -24,6 +24,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -47,10 +48,20 @@ class LedgerRoutes {
   private static final int DEFAULT_LIMIT = 100;
   private static final Set<String> OUTCOMES = Set.of("success", "denied", "failed");
 
-  private final Ledger ledger;
+  /** The filters of the audit log, in the order in which a read is recorded. */
+  private static final List<String> FILTERS =
+      List.of(
+          "actor", "action", "token", "target_id", "outcome", "since", "until", "cursor", "limit");
 
-  LedgerRoutes(Ledger ledger) {
+  /** Their values are asked for by people and may be about people. */
+  private static final Set<String> PERSONAL_FILTERS = Set.of("actor");
+
+  private final Ledger ledger;
+  private final AuditReads audits;
+
+  LedgerRoutes(Ledger ledger, AuditReads audits) {
     this.ledger = ledger;
+    this.audits = audits;
   }
 
   /** "May this token do that?" A no is an answer, not a failure, and is only counted. */
@@ -173,9 +184,7 @@ class LedgerRoutes {
   /** The audit trail, newest first. */
   @GetMapping(AUDIT)
   void audit(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    if (!RequestContexts.of(request).actor().mayReadAudit()) {
-      throw Rejection.forbidden();
-    }
+    String right = audits.require(RequestContexts.of(request).actor());
     Parameters parameters = new Parameters(request::getParameter);
     String outcome = parameters.text("outcome");
     if (outcome != null && !OUTCOMES.contains(outcome)) {
@@ -195,6 +204,11 @@ class LedgerRoutes {
                     parameters.instant("until"),
                     parameters.number("cursor"),
                     parameters.limit(DEFAULT_LIMIT, AuditQuery.MAX_LIMIT)));
+    audits.record(
+        request,
+        right,
+        AuditReads.Asked.of(request::getParameter, FILTERS, PERSONAL_FILTERS),
+        page);
     ObjectNode json = JsonText.object();
     ArrayNode events = json.putArray("events");
     page.entries().forEach(entry -> events.add(json(entry)));

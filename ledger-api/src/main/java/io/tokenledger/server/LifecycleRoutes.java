@@ -59,10 +59,12 @@ class LifecycleRoutes {
 
   private final Ledger ledger;
   private final SecretAnswers secretAnswers;
+  private final AuditReads audits;
   private final SecureRandom random = new SecureRandom();
 
-  LifecycleRoutes(Ledger ledger, SecretAnswers secretAnswers) {
+  LifecycleRoutes(Ledger ledger, SecretAnswers secretAnswers, AuditReads audits) {
     this.ledger = ledger;
+    this.audits = audits;
     this.secretAnswers = secretAnswers;
   }
 
@@ -104,7 +106,8 @@ class LifecycleRoutes {
     requireReader(request);
     TokenEntry entry = find(idText);
     ObjectNode json = json(entry, Instant.now());
-    addHistory(request, json, null, "token:" + entry.id());
+    String id = entry.id().toString();
+    addHistory(request, json, null, "token:" + id, new AuditReads.Asked("id=" + id, "id=" + id));
     Answers.write(response, 200, json.toString());
   }
 
@@ -125,29 +128,39 @@ class LifecycleRoutes {
     json.put("name", name);
     ArrayNode tokens = json.putArray("tokens");
     bearers.forEach(entry -> tokens.add(json(entry, now)));
-    addHistory(request, json, name, null);
+    addHistory(
+        request,
+        json,
+        name,
+        null,
+        AuditReads.Asked.of(request::getParameter, List.of("token_name"), Set.of()));
     Answers.write(response, 200, json.toString());
   }
 
-  /** Adds what the audit knows; what is personal in it only for who may read the audit. */
+  /**
+   * Adds what the audit knows, and records that it was read; what is personal in it only for who
+   * may read the audit.
+   */
   private void addHistory(
       HttpServletRequest request,
       ObjectNode json,
       @Nullable String name,
-      @Nullable String targetId) {
+      @Nullable String targetId,
+      AuditReads.Asked asked) {
     AuditPage page =
         ledger
             .audit()
             .search(
                 new AuditQuery(
                     null, null, name, targetId, null, null, null, null, AuditQuery.MAX_LIMIT));
-    boolean reader = RequestContexts.of(request).actor().mayReadAudit();
+    String right = audits.right(RequestContexts.of(request).actor());
+    audits.record(request, right, asked, page);
     ArrayNode events = json.putArray("events");
     page.entries()
         .forEach(
             entry -> {
               ObjectNode event = LedgerRoutes.json(entry);
-              if (!reader) {
+              if (right == null) {
                 event.remove("envelope");
               }
               events.add(event);

@@ -53,4 +53,10 @@ public record Network(InetAddress base, int prefixBits) {
       return false;
     }
   }
+
+  /** In CIDR notation. */
+  @Override
+  public String toString() {
+    return base.getHostAddress() + "/" + prefixBits;
+  }
 }

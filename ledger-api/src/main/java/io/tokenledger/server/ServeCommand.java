@@ -150,6 +150,14 @@ public final class ServeCommand implements Callable<Integer> {
   private @Nullable Boolean noSecretReplay;
 
   @Option(
+      names = "--separate-duties",
+      arity = "0",
+      description =
+          "Admin tokens are refused the audit: only ledger:audit:read reads it"
+              + " [LEDGER_SEPARATE_DUTIES]")
+  private @Nullable Boolean separateDuties;
+
+  @Option(
       names = "--notice-webhook",
       paramLabel = "URL",
       description = "Posts notices that tokens expire, signed, there [LEDGER_NOTICE_WEBHOOK]")
@@ -274,6 +282,7 @@ public final class ServeCommand implements Callable<Integer> {
         networks(value(trustedProxies, "", "LEDGER_TRUSTED_PROXIES")),
         flag("--allow-remote-bootstrap", allowRemoteBootstrap, "LEDGER_ALLOW_REMOTE_BOOTSTRAP"),
         flag("--no-secret-replay", noSecretReplay, "LEDGER_NO_SECRET_REPLAY"),
+        flag("--separate-duties", separateDuties, "LEDGER_SEPARATE_DUTIES"),
         webhook(
             optional(noticeWebhook, "LEDGER_NOTICE_WEBHOOK"),
             path(optional(noticeWebhookSecretFile, "LEDGER_NOTICE_WEBHOOK_SECRET_FILE"))));

@@ -2,11 +2,15 @@ package io.tokenledger.server;
 
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DatabaseUrl;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +33,7 @@ import org.jspecify.annotations.Nullable;
  * @param trustedProxies networks whose {@code X-Forwarded-For} is believed
  * @param allowRemoteBootstrap whether the first operator token may be made from another machine
  * @param noSecretReplay whether a repeated request is told the token's id and not its secret again
+ * @param separateDuties whether admin tokens are refused the audit, which auditors then read
  * @param noticeWebhook where notices of expiries are posted; null for nowhere
  */
 public record ServeOptions(
@@ -49,6 +54,7 @@ public record ServeOptions(
     List<Network> trustedProxies,
     boolean allowRemoteBootstrap,
     boolean noSecretReplay,
+    boolean separateDuties,
     @Nullable NoticeTarget noticeWebhook) {
 
   private static final List<String> PROBES =
@@ -62,6 +68,47 @@ public record ServeOptions(
       throw new IllegalArgumentException(
           "--admin-token-recovery-http-bind must be a loopback address, got " + recoveryBind);
     }
+  }
+
+  /**
+   * Every setting by its flag, for the audit: files by their paths, never by what they hold, and
+   * empty where nothing is set.
+   */
+  Map<String, String> settings() {
+    Map<String, String> settings = new LinkedHashMap<>();
+    settings.put("--http-bind", httpBind.toString());
+    settings.put("--data-dir", dataDir.toString());
+    settings.put("--database-url", text(databaseUrl));
+    settings.put("--node-id", nodeId);
+    settings.put("--log-origin", logOrigin);
+    settings.put("--admin-token-recovery-http-bind", text(recoveryBind));
+    settings.put("--admin-token-file", text(adminTokenFile));
+    settings.put("--permission-tokens-file", text(permissionTokensFile));
+    settings.put("--disable-authz", String.join(",", disableAuthz));
+    settings.put("--without-auth", Boolean.toString(withoutAuth));
+    settings.put("--tls-cert", text(tlsCert));
+    settings.put("--tls-key", text(tlsKey));
+    settings.put("--ledger-key-file", ledgerKeyFile.toString());
+    settings.put("--subject-key-store", subjectKeyStore.toString());
+    settings.put(
+        "--trusted-proxies",
+        trustedProxies.stream().map(Network::toString).collect(Collectors.joining(",")));
+    settings.put("--allow-remote-bootstrap", Boolean.toString(allowRemoteBootstrap));
+    settings.put("--no-secret-replay", Boolean.toString(noSecretReplay));
+    settings.put("--separate-duties", Boolean.toString(separateDuties));
+    settings.put("--notice-webhook", noticeWebhook == null ? "" : place(noticeWebhook.url()));
+    settings.put("--notice-webhook-secret-file", noticeWebhook == null ? "" : "given");
+    return settings;
+  }
+
+  private static String text(@Nullable Object value) {
+    return value == null ? "" : value.toString();
+  }
+
+  /** The URL without what may be a secret in it: user, query and fragment. */
+  private static String place(URI url) {
+    String port = url.getPort() < 0 ? "" : ":" + url.getPort();
+    return url.getScheme() + "://" + url.getHost() + port + url.getRawPath();
   }
 
   /**

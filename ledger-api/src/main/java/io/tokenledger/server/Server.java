@@ -10,6 +10,7 @@ import io.tokenledger.ledger.LedgerOptions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.EmbeddedPostgres;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
@@ -35,6 +36,9 @@ public final class Server implements AutoCloseable {
 
   private static final int POOL_SIZE = 8;
 
+  /** NIST AU-8 and PCI 10.7: a silence of two hours is a finding. */
+  private static final Duration HEARTBEAT_INTERVAL = Duration.ofHours(1);
+
   private final Deque<AutoCloseable> parts = new ArrayDeque<>();
   private final String url;
 
@@ -47,7 +51,8 @@ public final class Server implements AutoCloseable {
     ImportRoutes.class,
     SqlRoutes.class,
     ProbeRoutes.class,
-    LedgerRoutes.class
+    LedgerRoutes.class,
+    CatalogueRoutes.class
   })
   static class Configuration {
 
@@ -59,6 +64,11 @@ public final class Server implements AutoCloseable {
     @Bean
     SecretAnswers secretAnswers(Ledger ledger, ServeOptions options) {
       return new SecretAnswers(ledger, !options.noSecretReplay());
+    }
+
+    @Bean
+    AuditReads auditReads(Ledger ledger, ServeOptions options) {
+      return new AuditReads(ledger, options.separateDuties());
     }
   }
 
@@ -91,6 +101,7 @@ public final class Server implements AutoCloseable {
       if (options.recoveryBind() != null) {
         parts.push(new RecoveryListener(ledger, options.recoveryBind()));
       }
+      ledger.serving(ProbeRoutes.VERSION, options.settings(), HEARTBEAT_INTERVAL);
       int port =
           Objects.requireNonNull(((ServletWebServerApplicationContext) context).getWebServer())
               .getPort();

@@ -9,8 +9,10 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
+import java.util.LongSummaryStatistics;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PostMapping;
@@ -27,10 +29,14 @@ class SqlRoutes {
 
   private static final String DATABASE = "_internal";
 
-  private final Ledger ledger;
+  private static final String AUDIT_LOG = "audit_log";
 
-  SqlRoutes(Ledger ledger) {
+  private final Ledger ledger;
+  private final AuditReads audits;
+
+  SqlRoutes(Ledger ledger, AuditReads audits) {
     this.ledger = ledger;
+    this.audits = audits;
   }
 
   @GetMapping(QUERY_SQL)
@@ -67,7 +73,8 @@ class SqlRoutes {
       @Nullable String format,
       Map<String, @Nullable Object> params)
       throws IOException {
-    Set<String> readable = readable(RequestContexts.of(request).actor());
+    Actor actor = RequestContexts.of(request).actor();
+    Set<String> readable = readable(actor);
     if (readable.isEmpty()) {
       throw Rejection.forbidden();
     }
@@ -91,8 +98,14 @@ class SqlRoutes {
     try {
       result = ledger.sql().run(query, params, readable);
     } catch (SqlRefused e) {
+      if (AUDIT_LOG.equals(e.relation()) && actor.permissions().isAdmin()) {
+        throw audits.refused(actor);
+      }
       throw new Rejection(
           400, JsonText.error(String.valueOf(e.getMessage())), "query_refused", false);
+    }
+    if (result.relations().contains(AUDIT_LOG)) {
+      record(request, result, query + "\n" + new TreeMap<>(params));
     }
     byte[] bytes = chosen.write(result).getBytes(StandardCharsets.UTF_8);
     response.setStatus(200);
@@ -101,15 +114,34 @@ class SqlRoutes {
     response.getOutputStream().write(bytes);
   }
 
+  private void record(HttpServletRequest request, SqlResult result, String exact) {
+    int column = result.columns().indexOf("leaf_index");
+    LongSummaryStatistics leaves =
+        result.rows().stream()
+            .map(row -> column < 0 ? null : row.get(column))
+            .filter(Long.class::isInstance)
+            .mapToLong(Long.class::cast)
+            .summaryStatistics();
+    boolean known = leaves.getCount() > 0;
+    audits.record(
+        request,
+        audits.require(RequestContexts.of(request).actor()),
+        new AuditReads.Asked(result.query(), exact),
+        result.rows().size(),
+        known ? leaves.getMin() : null,
+        known ? leaves.getMax() : null,
+        ledger.auditSize());
+  }
+
   /** What this actor may read: who reviews history reads all, who manages tokens the tokens. */
-  private static Set<String> readable(Actor actor) {
+  private Set<String> readable(Actor actor) {
     Set<String> relations = new HashSet<>();
     if (actor.mayReadTokens()) {
       relations.add("tokens");
       relations.add("token_history");
     }
-    if (actor.mayReadAudit()) {
-      relations.add("audit_log");
+    if (audits.right(actor) != null) {
+      relations.add(AUDIT_LOG);
     }
     return relations;
   }

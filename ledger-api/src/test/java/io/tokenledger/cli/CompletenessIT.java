@@ -144,6 +144,14 @@ class CompletenessIT {
               server.send(route.split(" ")[0], sample.path(), requestId, sample.body());
           assertTrue(answer.statusCode() < 300, route + ": " + answer.body());
           assertAudited(route, requestId, "_admin");
+          server.events().stream()
+              .filter(event -> event.path("request_id").asString().equals(requestId))
+              .map(event -> event.path("event_type").asString())
+              .forEach(
+                  type ->
+                      assertTrue(
+                          TestServer.appendedBy(route).contains(type),
+                          route + " appended " + type + ", which the catalogue does not say"));
         });
     assertTrue(
         server.events().stream()

@@ -39,6 +39,14 @@ class ServeCommandTest {
     assertTrue(options.trustedProxies().isEmpty());
     assertFalse(options.withoutAuth());
     assertFalse(options.allowRemoteBootstrap());
+    assertFalse(options.separateDuties());
+  }
+
+  @Test
+  void dutiesAreSeparatedByFlagOrByOurOwnVariableOnly() {
+    assertTrue(options(Map.of(), "--separate-duties").separateDuties());
+    assertTrue(options(Map.of("LEDGER_SEPARATE_DUTIES", "true")).separateDuties());
+    assertFalse(options(Map.of("INFLUXDB3_SEPARATE_DUTIES", "true")).separateDuties());
   }
 
   @Test
@@ -67,6 +75,7 @@ class ServeCommandTest {
                 "--notice-webhook",
                 "--notice-webhook-secret-file",
                 "--permission-tokens-file",
+                "--separate-duties",
                 "--subject-key-store",
                 "--tls-cert",
                 "--tls-key",
@@ -74,6 +83,38 @@ class ServeCommandTest {
                 "--version",
                 "--without-auth")),
         names);
+  }
+
+  @Test
+  void everySettingIsToldToTheAuditAndNoSecret() throws Exception {
+    Path secret =
+        Files.writeString(
+            Files.createTempFile("secret", ".txt"), "whsec_" + "c2VjcmV0".repeat(4) + "\n");
+    Map<String, String> settings =
+        options(
+                Map.of(),
+                "--database-url",
+                "postgresql://owner:p%40ss@db1/tokens",
+                "--notice-webhook",
+                "https://user:pw@hooks.example:8443/ledger?key=hidden",
+                "--notice-webhook-secret-file",
+                secret.toString(),
+                "--trusted-proxies",
+                "10.0.0.0/8,::1")
+            .settings();
+    Files.delete(secret);
+    Set<String> flags = new TreeSet<>();
+    new CommandLine(new ServeCommand(Map.of()))
+        .getCommandSpec()
+        .options()
+        .forEach(option -> flags.add(option.longestName()));
+    flags.removeAll(Set.of("--help", "--version", "--exit-when-ready"));
+    assertEquals(flags, new TreeSet<>(settings.keySet()));
+    assertEquals("https://hooks.example:8443/ledger", settings.get("--notice-webhook"));
+    assertTrue(settings.get("--trusted-proxies").startsWith("10.0.0.0/8,"), settings.toString());
+    for (String hidden : new String[] {"p@ss", "p%40ss", "c2VjcmV0", "pw@", "hidden"}) {
+      assertFalse(settings.toString().contains(hidden), hidden);
+    }
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.tokenledger.server;
 
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import io.tokenledger.audit.EventType;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
@@ -69,13 +70,32 @@ public final class TestServer implements AutoCloseable {
             .method(verb, BodyPublishers.ofString(body)));
   }
 
-  /** The audit's events, newest first, a thousand at most. */
+  /**
+   * The audit's events, newest first, a thousand at most, without the reads of the audit: asking
+   * here is one.
+   */
   public List<JsonNode> events() {
+    return eventsAndReads().stream()
+        .filter(event -> !event.path("event_type").asString().equals("AuditLogRead"))
+        .toList();
+  }
+
+  /** The same with the reads of the audit. */
+  public List<JsonNode> eventsAndReads() {
     List<JsonNode> events = new ArrayList<>();
     HttpProbe.json(http.get(LedgerRoutes.AUDIT + "?limit=1000", operator))
         .path("events")
         .forEach(events::add);
     return events;
+  }
+
+  /** The event types that the catalogue lets a route append, {@code POST /api/v1/check}. */
+  public static List<String> appendedBy(String route) {
+    return RouteCatalogue.ROWS.stream()
+        .filter(row -> route.equals(row.method() + " " + row.path()))
+        .flatMap(row -> row.appends().stream())
+        .map(EventType::storedName)
+        .toList();
   }
 
   @Override

@@ -81,6 +81,10 @@ final class SelectGate {
   private static final Pattern IDENTIFIER = Pattern.compile("[A-Za-z_][A-Za-z0-9_]{0,62}");
   private static final Pattern QUOTED = Pattern.compile("\"[A-Za-z_][A-Za-z0-9_ ()*.]{0,62}\"");
   private static final Pattern PARAMETER_NAME = Pattern.compile("\\$[A-Za-z0-9_]{1,63}");
+
+  /** A text as {@link #string} and the intervals write it. */
+  private static final Pattern TEXT = Pattern.compile("'(?:[^']|'')*'");
+
   private static final Pattern NUMBER = Pattern.compile("[0-9.]{1,40}([eE][+-]?[0-9]{1,3})?");
 
   /** None that reads a file, waits, locks, sets, or makes a long text of a short one. */
@@ -178,8 +182,11 @@ final class SelectGate {
    * @param sql with {@code ?} for each parameter
    * @param parameters their names in the order of their places, without the {@code $}
    * @param relations the relations it reads, without their schema
+   * @param withoutTexts the query with {@code $name} for each parameter and {@code '*'} for each
+   *     text: what may be kept of it, since a text may be about a person
    */
-  record Admitted(String sql, List<String> parameters, Set<String> relations) {}
+  record Admitted(
+      String sql, List<String> parameters, Set<String> relations, String withoutTexts) {}
 
   private SelectGate(Set<String> relations) {
     this.relations = relations;
@@ -212,7 +219,8 @@ final class SelectGate {
     return new Admitted(
         gate.out.toString().replace(PARAMETER, '?'),
         List.copyOf(gate.parameters),
-        Set.copyOf(gate.used));
+        Set.copyOf(gate.used),
+        TEXT.matcher(gate.named()).replaceAll("'*'"));
   }
 
   private static Statement parse(String sql, ExecutorService parsers) {
@@ -236,7 +244,8 @@ final class SelectGate {
     return line.length() <= 200 ? line : line.substring(0, 200);
   }
 
-  private void requireAllWasWritten(Statement statement) {
+  /** What was written, with the names of the parameters. */
+  private String named() {
     StringBuilder shown = new StringBuilder();
     int next = 0;
     for (int i = 0; i < out.length(); i++) {
@@ -246,7 +255,11 @@ final class SelectGate {
         shown.append(out.charAt(i));
       }
     }
-    if (!bare(shown.toString()).equals(bare(statement.toString()))) {
+    return shown.toString();
+  }
+
+  private void requireAllWasWritten(Statement statement) {
+    if (!bare(named()).equals(bare(statement.toString()))) {
       throw new SqlRefused("the query has a clause that is not admitted");
     }
   }
@@ -365,7 +378,8 @@ final class SelectGate {
               && relations.contains(name);
       if (!known) {
         throw new SqlRefused(
-            "table " + table.getFullyQualifiedName() + " is not admitted, known are " + known());
+            "table " + table.getFullyQualifiedName() + " is not admitted, known are " + known(),
+            "system".equalsIgnoreCase(table.getSchemaName()) ? name : null);
       }
       used.add(name);
       out.append(table.getFullyQualifiedName());

@@ -158,7 +158,7 @@ public final class SqlQueries implements AutoCloseable {
         statement.setObject(index++, value, value == null ? Types.NULL : typeOf(value));
       }
       try (ResultSet rows = statement.executeQuery()) {
-        return read(rows);
+        return read(rows, admitted);
       }
     }
   }
@@ -172,7 +172,7 @@ public final class SqlQueries implements AutoCloseable {
             : value instanceof BigDecimal ? Types.NUMERIC : Types.OTHER;
   }
 
-  private static SqlResult read(ResultSet rows) throws SQLException {
+  private static SqlResult read(ResultSet rows, SelectGate.Admitted admitted) throws SQLException {
     ResultSetMetaData meta = rows.getMetaData();
     List<String> columns = new ArrayList<>();
     for (int i = 1; i <= meta.getColumnCount(); i++) {
@@ -195,7 +195,8 @@ public final class SqlQueries implements AutoCloseable {
       }
       values.add(Collections.unmodifiableList(row));
     }
-    return new SqlResult(List.copyOf(columns), values);
+    return new SqlResult(
+        List.copyOf(columns), values, admitted.relations(), admitted.withoutTexts());
   }
 
   private static @Nullable Object value(ResultSet rows, int index) throws SQLException {

@@ -76,6 +76,16 @@ class SelectGateTest {
   }
 
   @Test
+  void showsTheQueryWithoutItsTexts() {
+    assertEquals(
+        "SELECT 1 FROM system.tokens WHERE name = '*' OR name = '*' OR name = $name AND token_id > 7",
+        admit(
+                "SELECT 1 FROM system.tokens WHERE name = 'O''Brien' OR name = ''"
+                    + " OR name = $name AND token_id > 7")
+            .withoutTexts());
+  }
+
+  @Test
   void namesTheRelationsThatAreRead() {
     assertEquals(
         Set.of("tokens", "audit_log"),

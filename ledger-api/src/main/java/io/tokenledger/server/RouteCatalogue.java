@@ -1,0 +1,164 @@
+package io.tokenledger.server;
+
+import static io.tokenledger.audit.EventType.ACCESS_DENIED;
+import static io.tokenledger.audit.EventType.ANSWER_REPEATED;
+import static io.tokenledger.audit.EventType.AUDIT_LOG_READ;
+import static io.tokenledger.audit.EventType.AUTHENTICATION_FAILED;
+import static io.tokenledger.audit.EventType.COMMAND_REJECTED;
+import static io.tokenledger.audit.EventType.DECISIONS_DENIED;
+import static io.tokenledger.audit.EventType.NAMED_ADMIN_CREATED;
+import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_CREATED;
+import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_REGENERATED;
+import static io.tokenledger.audit.EventType.REPLAY_FINISHED;
+import static io.tokenledger.audit.EventType.RESOURCE_TOKEN_CREATED;
+import static io.tokenledger.audit.EventType.TOKEN_DESCRIBED;
+import static io.tokenledger.audit.EventType.TOKEN_EXPIRY_CHANGED;
+import static io.tokenledger.audit.EventType.TOKEN_PERMISSIONS_CHANGED;
+import static io.tokenledger.audit.EventType.TOKEN_RESUMED;
+import static io.tokenledger.audit.EventType.TOKEN_REVOKED;
+import static io.tokenledger.audit.EventType.TOKEN_ROTATED;
+import static io.tokenledger.audit.EventType.TOKEN_SUSPENDED;
+
+import io.tokenledger.audit.EventType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * Every route of this server: what it needs and what it may append. The audit names only these;
+ * whatever else a caller asks for is {@code other}.
+ */
+final class RouteCatalogue {
+
+  private static final String READER = "ledger:audit:read; admin unless --separate-duties";
+  private static final String TOKEN_READER = "ledger:tokens:read or ledger:audit:read; admin";
+  private static final String MANAGER =
+      "ledger:tokens:write without any ledger:audit or ledger:retention; admin";
+
+  /**
+   * One route.
+   *
+   * @param path as in the OpenAPI document
+   * @param permission who may, in words
+   * @param appends the event types that a request to it may append
+   */
+  record Row(String method, String path, String permission, List<EventType> appends) {}
+
+  static final List<Row> ROWS =
+      List.of(
+          route(
+              "POST",
+              TokenRoutes.BOOTSTRAP,
+              "anyone on this machine while there is no admin",
+              COMMAND_REJECTED,
+              OPERATOR_TOKEN_CREATED),
+          route(
+              "POST",
+              TokenRoutes.REGENERATE,
+              "the operator token",
+              COMMAND_REJECTED,
+              OPERATOR_TOKEN_REGENERATED),
+          route(
+              "POST",
+              TokenRoutes.NAMED_ADMIN,
+              "admin",
+              COMMAND_REJECTED,
+              ANSWER_REPEATED,
+              NAMED_ADMIN_CREATED),
+          route(
+              "POST",
+              TokenRoutes.ENTERPRISE,
+              MANAGER,
+              COMMAND_REJECTED,
+              ANSWER_REPEATED,
+              RESOURCE_TOKEN_CREATED),
+          route(
+              "POST",
+              TokenRoutes.TOKEN,
+              MANAGER,
+              COMMAND_REJECTED,
+              ANSWER_REPEATED,
+              RESOURCE_TOKEN_CREATED),
+          route("DELETE", TokenRoutes.TOKEN, MANAGER, COMMAND_REJECTED, TOKEN_REVOKED),
+          route("GET", LifecycleRoutes.TOKENS, TOKEN_READER, COMMAND_REJECTED),
+          route("GET", LifecycleRoutes.BY_NAME, TOKEN_READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("POST", LifecycleRoutes.REVOKE, MANAGER, COMMAND_REJECTED, TOKEN_REVOKED),
+          route(
+              "POST",
+              ImportRoutes.IMPORT,
+              "admin",
+              COMMAND_REJECTED,
+              NAMED_ADMIN_CREATED,
+              RESOURCE_TOKEN_CREATED),
+          route("GET", LifecycleRoutes.ONE, TOKEN_READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("DELETE", LifecycleRoutes.ONE, MANAGER, COMMAND_REJECTED, TOKEN_REVOKED),
+          route(
+              "POST",
+              LifecycleRoutes.ONE + "/rotate",
+              MANAGER,
+              COMMAND_REJECTED,
+              ANSWER_REPEATED,
+              TOKEN_ROTATED),
+          route(
+              "POST", LifecycleRoutes.ONE + "/suspend", MANAGER, COMMAND_REJECTED, TOKEN_SUSPENDED),
+          route("POST", LifecycleRoutes.ONE + "/resume", MANAGER, COMMAND_REJECTED, TOKEN_RESUMED),
+          route(
+              "PUT",
+              LifecycleRoutes.ONE + "/description",
+              MANAGER,
+              COMMAND_REJECTED,
+              TOKEN_DESCRIBED),
+          route(
+              "PUT",
+              LifecycleRoutes.ONE + "/expiry",
+              MANAGER,
+              COMMAND_REJECTED,
+              TOKEN_EXPIRY_CHANGED),
+          route(
+              "PUT",
+              LifecycleRoutes.ONE + "/permissions",
+              MANAGER,
+              COMMAND_REJECTED,
+              TOKEN_PERMISSIONS_CHANGED),
+          route("GET", SqlRoutes.QUERY_SQL, TOKEN_READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("POST", SqlRoutes.QUERY_SQL, TOKEN_READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route(
+              "POST",
+              LedgerRoutes.CHECK,
+              "any token about itself; about others ledger:check:read or admin",
+              COMMAND_REJECTED,
+              DECISIONS_DENIED),
+          route("GET", LedgerRoutes.AUDIT, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("GET", CatalogueRoutes.EVENT_TYPES, READER),
+          route("POST", LedgerRoutes.VERIFY, "ledger:replay:read or admin", REPLAY_FINISHED),
+          route("POST", LedgerRoutes.SWAP, "ledger:replay:write or admin", REPLAY_FINISHED),
+          probe("GET", "/health", "health"),
+          probe("GET", "/api/v1/health", "health"),
+          probe("GET", "/ready", "ready"),
+          probe("GET", "/ping", "ping"),
+          probe("POST", "/ping", "ping"),
+          probe("GET", "/metrics", "metrics"),
+          new Row("GET", "/openapi.json", "anyone", List.of()));
+
+  private static final Set<String> PATHS =
+      ROWS.stream().map(Row::path).collect(Collectors.toUnmodifiableSet());
+
+  private RouteCatalogue() {}
+
+  /** Whether there is a route of that path, with {@code {id}} where an id stands. */
+  static boolean knows(String path) {
+    return PATHS.contains(path);
+  }
+
+  private static Row probe(String method, String path, String name) {
+    return route(
+        method, path, "system:" + name + ":read or admin; anyone with --disable-authz " + name);
+  }
+
+  private static Row route(String method, String path, String permission, EventType... more) {
+    List<EventType> appends = new ArrayList<>(List.of(AUTHENTICATION_FAILED, ACCESS_DENIED));
+    appends.addAll(List.of(more));
+    return new Row(method, path, permission, List.copyOf(appends));
+  }
+}
