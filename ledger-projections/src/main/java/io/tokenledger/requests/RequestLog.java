@@ -333,7 +333,7 @@ public final class RequestLog implements AutoCloseable {
    * @throws LedgerUnavailable when it cannot be stored
    */
   public String append(ControlEvent event, RequestContext context) {
-    return await(submit(new Waiting(event, clock.instant(), context)));
+    return store(new Waiting(event, clock.instant(), context));
   }
 
   private static Kind kind(
@@ -378,7 +378,7 @@ public final class RequestLog implements AutoCloseable {
       }
     }
     if (firstOfKind != null) {
-      submit(firstOfKind);
+      enqueue(firstOfKind);
     }
     if (open.firstDurable != null) {
       try {
@@ -448,10 +448,15 @@ public final class RequestLog implements AutoCloseable {
   }
 
   private String submit(RequestEvent event, RequestContext context) {
-    return await(submit(new Waiting(event, event.last(), context)));
+    return store(new Waiting(event, event.last(), context));
   }
 
-  private CompletableFuture<String> submit(Waiting waiting) {
+  private String store(Waiting waiting) {
+    enqueue(waiting);
+    return await(waiting.durable());
+  }
+
+  private void enqueue(Waiting waiting) {
     if (closing || !queue.offer(waiting)) {
       waiting
           .durable()
@@ -459,7 +464,6 @@ public final class RequestLog implements AutoCloseable {
               new LedgerUnavailable(
                   "too many events wait to be recorded", new IllegalStateException("queue full")));
     }
-    return waiting.durable();
   }
 
   private static String await(CompletableFuture<String> durable) {
