@@ -43,6 +43,7 @@ class ProjectionsArchitectureTest {
             "tools.jackson..",
             "org.apache.commons.compress..",
             "org.tukaani.xz..",
+            "org.bouncycastle..",
             "io.tokenledger..")
         .check(CLASSES);
   }

@@ -15,9 +15,14 @@ import tools.jackson.databind.json.JsonMapper;
 /** {@code audit}: the history, for people. */
 @Command(
     name = "audit",
-    description = "Reads the audit trail.",
+    description = "Reads, proves and verifies the audit trail.",
     mixinStandardHelpOptions = true,
-    subcommands = AuditCommand.Log.class)
+    subcommands = {
+      AuditCommand.Log.class,
+      AuditVerifyCommand.class,
+      AuditProveCommand.class,
+      AuditCheckCommand.class
+    })
 final class AuditCommand {
 
   private static final JsonMapper JSON = JsonMapper.shared();

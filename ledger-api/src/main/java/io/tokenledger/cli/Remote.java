@@ -7,6 +7,9 @@ import java.net.HttpURLConnection;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
@@ -112,15 +115,22 @@ class Remote {
         switch (answer.status()) {
           case 401 -> " (give a valid token with --token or INFLUXDB3_AUTH_TOKEN)";
           case 403 -> " (this token may not do that)";
-          case 409 ->
-              message.startsWith("token name already exists")
-                  ? " (delete it first, or choose another name)"
-                  : "";
+          case 409 -> nameTaken(message.strip());
           case 503 -> " (try again in a few seconds)";
           default -> "";
         };
     return new CommandFailed(
         "cannot " + what + ": " + answer.status() + " " + message.strip() + hint);
+  }
+
+  private static String nameTaken(String message) {
+    String taken = "token name already exists, ";
+    if (!message.startsWith(taken)) {
+      return "";
+    }
+    return message.equals(taken + "_admin")
+        ? " (give it another secret with: create token --admin --regenerate)"
+        : " (delete it first, or choose another name)";
   }
 
   private Answer send(String method, String path, @Nullable String body) {
@@ -129,6 +139,25 @@ class Remote {
       int status = connection.getResponseCode();
       try (InputStream in =
           status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+        String text = in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        return new Answer(status, text);
+      }
+    } catch (IOException e) {
+      throw unreachable(e);
+    }
+  }
+
+  /** Posts, and writes a good answer into the file; a failure's body is in what is returned. */
+  Answer download(String path, Path file) {
+    try {
+      HttpURLConnection connection = open("POST", path, null);
+      int status = connection.getResponseCode();
+      try (InputStream in =
+          status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+        if (status == 200) {
+          Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+          return new Answer(status, "");
+        }
         String text = in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8);
         return new Answer(status, text);
       }

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.UUID;
+import org.apache.tomcat.util.http.InvalidParameterException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.web.HttpRequestMethodNotSupportedException;
@@ -82,6 +83,14 @@ class Answers {
             false));
   }
 
+  /** More parameters than the server reads, or one without a name. */
+  @ExceptionHandler
+  void unreadable(
+      HttpServletRequest request, HttpServletResponse response, InvalidParameterException unread)
+      throws IOException {
+    reject(request, response, Rejection.invalid("the query holds parameters that cannot be read"));
+  }
+
   @ExceptionHandler
   void unavailable(
       HttpServletRequest request, HttpServletResponse response, LedgerUnavailable unavailable)
@@ -131,10 +140,13 @@ class Answers {
     if (rejection.isAudited() || !(found instanceof RequestContext context)) {
       return;
     }
-    String action = request.getMethod() + " " + route(request);
+    String asked = rejection.action();
+    String action = asked == null ? request.getMethod() + " " + route(request) : asked;
     int status = rejection.status();
     if (status == 403) {
-      ledger.requests().accessDenied(context, action, rejection.reason(), status, null);
+      ledger
+          .requests()
+          .accessDenied(context, action, rejection.reason(), status, rejection.target());
     } else if (status == 401 || (status == 400 && context.actor().type() == Actor.Type.ANONYMOUS)) {
       ledger.requests().authenticationFailed(context, action, rejection.reason(), status);
     } else {
@@ -144,18 +156,30 @@ class Answers {
 
   /** The route without anything the caller chose, for logs and audit. */
   static String route(HttpServletRequest request) {
-    String path = request.getRequestURI();
+    String path = RoutedPath.of(request);
     if (path.startsWith(LifecycleRoutes.TOKENS + "/")) {
       path = path.replaceFirst("/\\d{1,19}(?=/|$)", "/{id}");
+    } else if (path.startsWith(LedgerRoutes.AUDIT + "/")) {
+      path = path.replaceFirst("/events/[^/]+", "/events/{id}");
+    } else if (path.startsWith(TlogRoutes.TILES + "/")) {
+      path = TlogRoutes.TILES + "/**";
     }
     return RouteCatalogue.knows(path) ? path : "other";
   }
 
   static void write(HttpServletResponse response, int status, String body) throws IOException {
-    byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+    write(
+        response,
+        status,
+        body.startsWith("{") ? JSON : TEXT,
+        body.getBytes(StandardCharsets.UTF_8));
+  }
+
+  static void write(HttpServletResponse response, int status, String contentType, byte[] body)
+      throws IOException {
     response.setStatus(status);
-    response.setContentType(body.startsWith("{") ? JSON : TEXT);
-    response.setContentLength(bytes.length);
-    response.getOutputStream().write(bytes);
+    response.setContentType(contentType);
+    response.setContentLength(body.length);
+    response.getOutputStream().write(body);
   }
 }

@@ -1,6 +1,11 @@
 package io.tokenledger.server;
 
+import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
+import java.net.ServerSocket;
+import java.net.SocketException;
 import java.net.UnknownHostException;
 
 /**
@@ -29,6 +34,42 @@ public record BindAddress(String host, int port) {
     }
     throw new IllegalArgumentException(
         flag + " must be HOST:PORT, for example 127.0.0.1:8181, got " + text);
+  }
+
+  /**
+   * Finds out, before anything else is started, whether one can listen here.
+   *
+   * @throws IllegalArgumentException with one sentence naming the flag when not
+   */
+  void requireFree(String flag) {
+    InetAddress address;
+    try {
+      address = InetAddress.getByName(host);
+    } catch (UnknownHostException e) {
+      throw new IllegalArgumentException(flag + " " + this + ": there is no such host", e);
+    }
+    try (ServerSocket socket = new ServerSocket()) {
+      socket.setReuseAddress(true);
+      socket.bind(new InetSocketAddress(address, port), 1);
+    } catch (IOException e) {
+      throw new IllegalArgumentException(
+          isOfThisMachine(address)
+              ? String.valueOf(e.getMessage()).contains("Permission denied")
+                  ? flag + " " + this + ": this user may not listen on port " + port
+                  : "port " + port + " is taken by another program: choose one with " + flag
+              : flag + " " + this + ": that is no address of this machine",
+          e);
+    }
+  }
+
+  private static boolean isOfThisMachine(InetAddress address) {
+    try {
+      return address.isAnyLocalAddress()
+          || address.isLoopbackAddress()
+          || NetworkInterface.getByInetAddress(address) != null;
+    } catch (SocketException e) {
+      return false;
+    }
   }
 
   /** Whether only this machine can reach it. */

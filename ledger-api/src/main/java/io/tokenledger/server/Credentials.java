@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.Enumeration;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 record Credentials(String token, String method) {
 
   private static final Set<String> PATHS_WITH_P = Set.of("/query", "/write");
+  private static final Pattern VISIBLE_ASCII = Pattern.compile("[\\x20-\\x7e\\t]*");
 
   /**
    * The credentials of a request.
@@ -35,7 +37,7 @@ record Credentials(String token, String method) {
       return null;
     }
     String header = headers.nextElement();
-    if (headers.hasMoreElements()) {
+    if (headers.hasMoreElements() || !VISIBLE_ASCII.matcher(header).matches()) {
       throw malformed();
     }
     String[] parts = header.split(" ", -1);
@@ -53,7 +55,7 @@ record Credentials(String token, String method) {
   /** Where {@code p=} stands the header is not even looked at; twice, it is as if absent. */
   private static @Nullable String passwordParameter(HttpServletRequest request) {
     String query = request.getQueryString();
-    if (query == null || !PATHS_WITH_P.contains(request.getRequestURI())) {
+    if (query == null || !PATHS_WITH_P.contains(RoutedPath.of(request))) {
       return null;
     }
     String found = null;

@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.Proposal;
@@ -53,7 +54,9 @@ class ImportRoutes {
   void importTokens(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
     // Admin tokens may be among them.
-    TokenRoutes.require(context.actor().permissions().isAdmin());
+    if (!context.actor().permissions().isAdmin()) {
+      throw Rejection.forbidden(EventType.RESOURCE_TOKEN_CREATED, null);
+    }
     List<JsonBody> rows = TokenRoutes.jsonBody(request).objects("tokens");
     if (rows.size() > MAX_TOKENS) {
       throw Rejection.invalid("tokens must not hold more than " + MAX_TOKENS + " rows");

@@ -24,6 +24,9 @@ import org.springframework.web.filter.OncePerRequestFilter;
  */
 final class LedgerFilter extends OncePerRequestFilter {
 
+  /** How a caller was authenticated who was not asked to be, under {@code --without-auth}. */
+  static final String NO_AUTH = "none";
+
   private static final Map<String, String> PROBE_PATHS =
       Map.of(
           "/health", "health",
@@ -32,8 +35,7 @@ final class LedgerFilter extends OncePerRequestFilter {
           "/metrics", "metrics",
           "/ready", "ready");
 
-  private static final Set<String> TOKEN_PATH_PREFIXES =
-      Set.of("/api/v3/configure/token", "/api/v3/enterprise/configure/token");
+  private static final Set<String> TOKEN_PATHS = Set.of(TokenRoutes.TOKEN, TokenRoutes.ENTERPRISE);
 
   private final Ledger ledger;
   private final ServeOptions options;
@@ -61,16 +63,16 @@ final class LedgerFilter extends OncePerRequestFilter {
         answerPreflight(response);
         return;
       }
-      String path = request.getRequestURI();
+      String path = RoutedPath.of(request);
       if (options.withoutAuth()) {
-        if (TOKEN_PATH_PREFIXES.stream().anyMatch(path::startsWith)) {
-          throw new Rejection(
-              405, "endpoint disabled, started without auth", "started_without_auth", false);
+        if (changesTokens(request.getMethod(), path)) {
+          throw Rejection.withoutAuth();
         }
-        request.setAttribute(RequestContexts.ATTRIBUTE, context.as(Actor.SYSTEM, "none"));
+        request.setAttribute(RequestContexts.ATTRIBUTE, context.as(Actor.SYSTEM, NO_AUTH));
       } else if (!isExempt(request.getMethod(), path)) {
         request.setAttribute(RequestContexts.ATTRIBUTE, authenticated(request, response, context));
       }
+      Parameters.requireDecodable(request.getQueryString());
       if (request.getMethod().equals("HEAD")) {
         throw new Rejection(404, Rejection.NOT_FOUND, "not_found", true);
       }
@@ -82,6 +84,12 @@ final class LedgerFilter extends OncePerRequestFilter {
     } finally {
       MDC.remove("request_id");
     }
+  }
+
+  /** Whether it is one of InfluxDB's token endpoints, or one of ours that does not only read. */
+  private static boolean changesTokens(String method, String path) {
+    return TOKEN_PATHS.stream().anyMatch(path::startsWith)
+        || (path.startsWith(LifecycleRoutes.TOKENS) && !method.equals("GET"));
   }
 
   private static void answerPreflight(HttpServletResponse response) {

@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.history.AuditPage;
 import io.tokenledger.history.AuditQuery;
@@ -171,7 +172,7 @@ class LifecycleRoutes {
   void rotate(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String idText)
       throws IOException {
-    RequestContext context = requireManager(request);
+    RequestContext context = requireManager(request, EventType.TOKEN_ROTATED, idText);
     byte[] bytes = TokenRoutes.jsonBytes(request);
     if (secretAnswers.repeat(request, response, bytes)) {
       return;
@@ -208,7 +209,7 @@ class LifecycleRoutes {
   void suspend(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String idText)
       throws IOException {
-    RequestContext context = requireManager(request);
+    RequestContext context = requireManager(request, EventType.TOKEN_SUSPENDED, idText);
     change(
         request,
         response,
@@ -220,7 +221,7 @@ class LifecycleRoutes {
   void resume(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String idText)
       throws IOException {
-    RequestContext context = requireManager(request);
+    RequestContext context = requireManager(request, EventType.TOKEN_RESUMED, idText);
     change(
         request,
         response,
@@ -232,7 +233,7 @@ class LifecycleRoutes {
   void describe(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String idText)
       throws IOException {
-    RequestContext context = requireManager(request);
+    RequestContext context = requireManager(request, EventType.TOKEN_DESCRIBED, idText);
     String description = TokenRoutes.jsonBody(request).string("description");
     change(
         request,
@@ -245,7 +246,7 @@ class LifecycleRoutes {
   void changeExpiry(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String idText)
       throws IOException {
-    RequestContext context = requireManager(request);
+    RequestContext context = requireManager(request, EventType.TOKEN_EXPIRY_CHANGED, idText);
     JsonBody body = TokenRoutes.jsonBody(request);
     if (!body.has("expiry_secs")) {
       throw Rejection.invalid("expiry_secs is missing: seconds from now, or null for never");
@@ -263,7 +264,7 @@ class LifecycleRoutes {
   void changePermissions(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String idText)
       throws IOException {
-    RequestContext context = requireManager(request);
+    RequestContext context = requireManager(request, EventType.TOKEN_PERMISSIONS_CHANGED, idText);
     Permissions permissions = TokenRoutes.permissions(TokenRoutes.jsonBody(request));
     change(
         request,
@@ -277,7 +278,7 @@ class LifecycleRoutes {
   void revoke(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String idText)
       throws IOException {
-    RequestContext context = requireManager(request);
+    RequestContext context = requireManager(request, EventType.TOKEN_REVOKED, idText);
     change(
         request,
         response,
@@ -303,7 +304,7 @@ class LifecycleRoutes {
   /** Revokes all tokens that match, or says which would be. */
   @PostMapping(REVOKE)
   void revokeMatching(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    RequestContext context = requireManager(request);
+    RequestContext context = requireManager(request, EventType.TOKEN_REVOKED, null);
     JsonBody body = TokenRoutes.jsonBody(request);
     JsonBody filter = body.object("filter");
     filter.names().forEach(name -> requireKnown(name, TokenFilter.PARAMETERS));
@@ -390,10 +391,21 @@ class LifecycleRoutes {
     TokenRoutes.require(RequestContexts.of(request).actor().mayReadTokens());
   }
 
-  private static RequestContext requireManager(HttpServletRequest request) {
+  private RequestContext requireManager(
+      HttpServletRequest request, EventType asked, @Nullable String idText) {
     RequestContext context = RequestContexts.of(request);
-    TokenRoutes.require(context.actor().mayManageTokens());
+    if (!context.actor().mayManageTokens()) {
+      throw Rejection.forbidden(asked, idText == null ? null : nameOf(idText));
+    }
     return context;
+  }
+
+  private @Nullable String nameOf(String idText) {
+    try {
+      return find(idText).name().value();
+    } catch (Rejection e) {
+      return null;
+    }
   }
 
   private TokenEntry find(String idText) {

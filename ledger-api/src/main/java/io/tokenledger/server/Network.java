@@ -54,7 +54,7 @@ public record Network(InetAddress base, int prefixBits) {
     }
   }
 
-  /** In CIDR notation. */
+  /** The CIDR form. */
   @Override
   public String toString() {
     return base.getHostAddress() + "/" + prefixBits;

@@ -13,6 +13,8 @@ final class Parameters {
 
   private static final Instant LAST = Instant.parse("9999-12-31T23:59:59.999999999Z");
 
+  private static final int MAX_SHOWN_CHARS = 64;
+
   private final Function<String, @Nullable String> values;
 
   /**
@@ -20,6 +22,34 @@ final class Parameters {
    */
   Parameters(Function<String, @Nullable String> values) {
     this.values = values;
+  }
+
+  /**
+   * Refuses a query that a lenient reader would take for another one.
+   *
+   * @param query as it was sent
+   * @throws Rejection 400 naming the parameter that is wrongly encoded
+   */
+  static void requireDecodable(@Nullable String query) {
+    if (query == null) {
+      return;
+    }
+    for (String pair : query.split("&")) {
+      String[] parts = pair.split("=", 2);
+      String name;
+      try {
+        name = HeaderText.percentDecoded(parts[0]);
+      } catch (IllegalArgumentException e) {
+        throw Rejection.invalid("the name of a query parameter is not percent-encoded UTF-8");
+      }
+      try {
+        HeaderText.percentDecoded(parts.length == 1 ? "" : parts[1]);
+      } catch (IllegalArgumentException e) {
+        throw Rejection.invalid(
+            name.substring(0, Math.min(name.length(), MAX_SHOWN_CHARS))
+                + " is not percent-encoded UTF-8");
+      }
+    }
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.tokenledger.audit.RequestContext;
@@ -48,44 +49,54 @@ final class RecoveryListener implements AutoCloseable {
   }
 
   private void handle(HttpExchange exchange) throws IOException {
-    try (exchange) {
-      if (!exchange.getRequestMethod().equals("POST")
-          || !exchange.getRequestURI().getPath().equals(TokenRoutes.REGENERATE)) {
-        answer(exchange, 404, "not found");
-        return;
-      }
-      TokenSecret secret = TokenSecret.generate(new SecureRandom());
-      InetSocketAddress from = exchange.getRemoteAddress();
-      RequestContext context =
-          new RequestContext(
-              Actor.SYSTEM,
-              "recovery",
-              null,
-              null,
-              null,
-              from.getAddress().getHostAddress(),
-              from.getPort(),
-              null,
-              false,
-              exchange.getRequestHeaders().getFirst("User-Agent"),
-              "rest",
-              UUID.randomUUID().toString(),
-              null,
-              null,
-              null);
-      TokenSummary token =
-          TokenRoutes.execute(
-              ledger,
-              Proposal.of(
-                  new RegenerateOperatorToken(secret.hash(), TokenRoutes.now(), Actor.SYSTEM)),
-              context);
-      answer(exchange, 201, SecretAnswers.created(token, secret));
-      new Thread(this::close, "ledger-recovery-close").start();
+    // Not try-with-resources: that closes before a catch could answer.
+    try {
+      respond(exchange);
     } catch (Rejection e) {
       answer(exchange, e.status(), e.body());
     } catch (LedgerUnavailable e) {
       answer(exchange, 503, JsonText.error("the ledger's database is unavailable, try again"));
+    } finally {
+      exchange.close();
     }
+  }
+
+  private void respond(HttpExchange exchange) throws IOException {
+    if (!exchange.getRequestMethod().equals("POST")
+        || !TokenRoutes.REGENERATE.equals(exchange.getRequestURI().getPath())) {
+      answer(exchange, 404, Rejection.NOT_FOUND);
+      return;
+    }
+    TokenSecret secret = TokenSecret.generate(new SecureRandom());
+    TokenSummary token =
+        TokenRoutes.execute(
+            ledger,
+            Proposal.of(
+                new RegenerateOperatorToken(secret.hash(), TokenRoutes.now(), Actor.SYSTEM)),
+            context(exchange));
+    answer(exchange, 201, SecretAnswers.created(token, secret));
+    new Thread(this::close, "ledger-recovery-close").start();
+  }
+
+  private static RequestContext context(HttpExchange exchange) {
+    InetSocketAddress from = exchange.getRemoteAddress();
+    Headers headers = exchange.getRequestHeaders();
+    return new RequestContext(
+        Actor.SYSTEM,
+        "recovery",
+        RequestContexts.asserted(RequestContexts.ON_BEHALF_OF, headers::getFirst),
+        RequestContexts.asserted(RequestContexts.REASON, headers::getFirst),
+        RequestContexts.asserted(RequestContexts.TICKET, headers::getFirst),
+        from.getAddress().getHostAddress(),
+        from.getPort(),
+        null,
+        false,
+        headers.getFirst("User-Agent"),
+        "rest",
+        UUID.randomUUID().toString(),
+        null,
+        null,
+        null);
   }
 
   private static void answer(HttpExchange exchange, int status, String body) throws IOException {

@@ -1,5 +1,8 @@
 package io.tokenledger.server;
 
+import io.tokenledger.audit.EventType;
+import org.jspecify.annotations.Nullable;
+
 /**
  * An answer other than success, thrown from wherever it is found out.
  *
@@ -24,17 +27,31 @@ final class Rejection extends RuntimeException {
   private final String body;
   private final String reason;
   private final boolean audited;
+  private final @Nullable String action;
+  private final @Nullable String target;
 
   /**
    * @param reason stable lower-case code for the audit
    * @param audited whether the audit has it already
    */
   Rejection(int status, String body, String reason, boolean audited) {
+    this(status, body, reason, audited, null, null);
+  }
+
+  private Rejection(
+      int status,
+      String body,
+      String reason,
+      boolean audited,
+      @Nullable String action,
+      @Nullable String target) {
     super(reason, null, false, false);
     this.status = status;
     this.body = body;
     this.reason = reason;
     this.audited = audited;
+    this.action = action;
+    this.target = target;
   }
 
   /** A bad request in InfluxDB's words for broken JSON. */
@@ -51,6 +68,22 @@ final class Rejection extends RuntimeException {
     return new Rejection(403, NOT_PERMITTED, "not_permitted", false);
   }
 
+  /**
+   * The same for a command, so that the audit finds it beside those that were carried out.
+   *
+   * @param asked the event that the command asks for
+   * @param name the token's name, null where it is not known
+   */
+  static Rejection forbidden(EventType asked, @Nullable String name) {
+    return new Rejection(403, NOT_PERMITTED, "not_permitted", false, asked.action(), name);
+  }
+
+  /** Where nobody is asked for a token, nobody may be given one. */
+  static Rejection withoutAuth() {
+    return new Rejection(
+        405, "endpoint disabled, started without auth", "started_without_auth", false);
+  }
+
   int status() {
     return status;
   }
@@ -61,6 +94,16 @@ final class Rejection extends RuntimeException {
 
   String reason() {
     return reason;
+  }
+
+  /** What was asked for, in the audit's words; null where only the route is known. */
+  @Nullable String action() {
+    return action;
+  }
+
+  /** The name of the token it was to be done to; null where that is not known. */
+  @Nullable String target() {
+    return target;
   }
 
   boolean isAudited() {

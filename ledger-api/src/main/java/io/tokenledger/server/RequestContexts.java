@@ -3,10 +3,11 @@ package io.tokenledger.server;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.token.Actor;
 import jakarta.servlet.http.HttpServletRequest;
-import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -16,9 +17,15 @@ final class RequestContexts {
 
   static final String ATTRIBUTE = "io.tokenledger.context";
 
+  static final String ON_BEHALF_OF = "Ledger-On-Behalf-Of";
+  static final String REASON = "Ledger-Reason";
+  static final String TICKET = "Ledger-Ticket";
+
   private static final int MAX_ASSERTED_BYTES = 1_024;
   private static final int MAX_HEADER_CHARS = 512;
   private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
+  private static final Pattern CLI_AGENT =
+      Pattern.compile("token-ledger-cli/([A-Za-z0-9.+-]{1,32})");
   private static final Pattern TRACE_PARENT =
       Pattern.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}");
 
@@ -30,7 +37,7 @@ final class RequestContexts {
 
   /** The context of a request that nobody has authenticated yet. */
   RequestContext read(HttpServletRequest request) {
-    String forwarded = clipped(request.getHeader("X-Forwarded-For"));
+    String forwarded = forwardedFor(request);
     boolean trusted =
         forwarded != null
             && trustedProxies.stream().anyMatch(net -> net.contains(request.getRemoteAddr()));
@@ -38,24 +45,39 @@ final class RequestContexts {
     return new RequestContext(
         Actor.ANONYMOUS,
         null,
-        asserted(request, "Ledger-On-Behalf-Of"),
-        asserted(request, "Ledger-Reason"),
-        asserted(request, "Ledger-Ticket"),
+        asserted(ON_BEHALF_OF, request::getHeader),
+        asserted(REASON, request::getHeader),
+        asserted(TICKET, request::getHeader),
         request.getRemoteAddr(),
         request.getRemotePort(),
-        trusted ? lastUntrusted(String.valueOf(forwarded)) : forwarded,
+        clipped(trusted ? lastUntrusted(String.valueOf(forwarded)) : forwarded),
         trusted,
         agent,
-        agent != null && agent.startsWith("token-ledger-cli/") ? "cli" : "rest",
+        client(agent),
         requestId(request),
         sane(request.getHeader("X-Correlation-Id")),
         null,
         traceId(request.getHeader("traceparent")));
   }
 
+  /**
+   * Every line of the header, in order: a proxy may add its own line below the caller's, and the
+   * last hop is then on the last line (RFC 9110, 5.3). Not clipped, for the same reason.
+   */
+  private static @Nullable String forwardedFor(HttpServletRequest request) {
+    List<String> lines = Collections.list(request.getHeaders("X-Forwarded-For"));
+    return lines.isEmpty() ? null : String.join(",", lines);
+  }
+
   /** The context that the filter left for the handlers. */
   static RequestContext of(HttpServletRequest request) {
     return (RequestContext) java.util.Objects.requireNonNull(request.getAttribute(ATTRIBUTE));
+  }
+
+  /** {@code cli/0.1.0} where our own command line says so, as it may, else {@code rest}. */
+  private static String client(@Nullable String agent) {
+    Matcher cli = CLI_AGENT.matcher(agent == null ? "" : agent);
+    return cli.matches() ? "cli/" + cli.group(1) : "rest";
   }
 
   /** The last address that no trusted proxy has: what stands before it may be the caller's own. */
@@ -95,25 +117,23 @@ final class RequestContexts {
   }
 
   /**
-   * What a caller asserts of the why. Percent-encoded UTF-8 is decoded: a header carries no other.
+   * What a caller asserts of the why: UTF-8, as it is or percent-encoded.
    *
+   * @param headers gives a header's bytes, one character each
    * @throws Rejection 400 when it is too long or wrongly encoded
    */
-  private static @Nullable String asserted(HttpServletRequest request, String header) {
-    String value = request.getHeader(header);
+  static @Nullable String asserted(String header, Function<String, @Nullable String> headers) {
+    String value = headers.apply(header);
     if (value == null || value.isBlank()) {
       return null;
     }
     try {
-      String text =
-          value.contains("%")
-              ? URLDecoder.decode(value.replace("+", "%2B"), StandardCharsets.UTF_8)
-              : value;
+      String text = HeaderText.percentDecoded(value);
       if (text.getBytes(StandardCharsets.UTF_8).length <= MAX_ASSERTED_BYTES) {
         return text.strip();
       }
     } catch (IllegalArgumentException e) {
-      throw Rejection.invalid(header + " must be text, or percent-encoded UTF-8");
+      throw Rejection.invalid(header + " must be plain or percent-encoded UTF-8");
     }
     throw Rejection.invalid(header + " must not be longer than 1024 bytes of UTF-8");
   }

@@ -2,10 +2,13 @@ package io.tokenledger.server;
 
 import static io.tokenledger.audit.EventType.ACCESS_DENIED;
 import static io.tokenledger.audit.EventType.ANSWER_REPEATED;
+import static io.tokenledger.audit.EventType.AUDIT_EXPORTED;
 import static io.tokenledger.audit.EventType.AUDIT_LOG_READ;
+import static io.tokenledger.audit.EventType.AUDIT_PROOF_ISSUED;
 import static io.tokenledger.audit.EventType.AUTHENTICATION_FAILED;
 import static io.tokenledger.audit.EventType.COMMAND_REJECTED;
 import static io.tokenledger.audit.EventType.DECISIONS_DENIED;
+import static io.tokenledger.audit.EventType.LOG_GENERATION_STARTED;
 import static io.tokenledger.audit.EventType.NAMED_ADMIN_CREATED;
 import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_CREATED;
 import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_REGENERATED;
@@ -131,6 +134,15 @@ final class RouteCatalogue {
               DECISIONS_DENIED),
           route("GET", LedgerRoutes.AUDIT, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
           route("GET", CatalogueRoutes.EVENT_TYPES, READER),
+          route("GET", TlogRoutes.CHECKPOINT, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("GET", TlogRoutes.TILES + "/**", READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("GET", TlogRoutes.KEYS, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("GET", TlogRoutes.CONSISTENCY, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("GET", TlogRoutes.PROOF, READER, COMMAND_REJECTED, AUDIT_PROOF_ISSUED),
+          route("GET", TlogRoutes.ENTRY, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route(
+              "POST", TlogRoutes.BUNDLES, READER, COMMAND_REJECTED, AUDIT_LOG_READ, AUDIT_EXPORTED),
+          route("POST", TlogRoutes.GENERATIONS, "admin", COMMAND_REJECTED, LOG_GENERATION_STARTED),
           route("POST", LedgerRoutes.VERIFY, "ledger:replay:read or admin", REPLAY_FINISHED),
           route("POST", LedgerRoutes.SWAP, "ledger:replay:write or admin", REPLAY_FINISHED),
           probe("GET", "/health", "health"),

@@ -122,6 +122,29 @@ public final class ServeCommand implements Callable<Integer> {
   private @Nullable String ledgerKeyFile;
 
   @Option(
+      names = "--signing-key-file",
+      paramLabel = "FILES",
+      description =
+          "Ed25519 key that signs the log, PKCS#8 PEM; during a rotation two, separated by a comma;"
+              + " none for a node that never signs. Default DATA_DIR/signing.key"
+              + " [LEDGER_SIGNING_KEY_FILE]")
+  private @Nullable String signingKeyFile;
+
+  @Option(
+      names = "--state-dir",
+      paramLabel = "DIR",
+      description =
+          "Where this node remembers what was signed; not shared. Default DATA_DIR/state"
+              + " [LEDGER_STATE_DIR]")
+  private @Nullable String stateDir;
+
+  @Option(
+      names = "--trust-checkpoint",
+      paramLabel = "FILE",
+      description = "Checkpoint for a node that remembers none [LEDGER_TRUST_CHECKPOINT]")
+  private @Nullable String trustCheckpoint;
+
+  @Option(
       names = "--subject-key-store",
       paramLabel = "DIR",
       description =
@@ -226,7 +249,7 @@ public final class ServeCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static @Nullable PortInUseException portInUse(Throwable failure) {
+  static @Nullable PortInUseException portInUse(Throwable failure) {
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
       if (cause instanceof PortInUseException taken) {
         return taken;
@@ -248,12 +271,7 @@ public final class ServeCommand implements Callable<Integer> {
   ServeOptions options() {
     Path data = Path.of(value(dataDir, ".ledger/data", "LEDGER_DATA_DIR"));
     String url = optional(databaseUrl, "LEDGER_DATABASE_URL");
-    String recovery =
-        optional(
-            recoveryBind,
-            "LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND",
-            "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND_ADDR",
-            "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND");
+    String recovery = optional(recoveryBind, "LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND");
     return new ServeOptions(
         BindAddress.parse(
             "--http-bind",
@@ -274,6 +292,11 @@ public final class ServeCommand implements Callable<Integer> {
         path(optional(tlsCert, "LEDGER_TLS_CERT", "INFLUXDB3_TLS_CERT")),
         path(optional(tlsKey, "LEDGER_TLS_KEY", "INFLUXDB3_TLS_KEY")),
         Path.of(value(ledgerKeyFile, data.resolve("ledger.key").toString(), "LEDGER_KEY_FILE")),
+        signingKeyFiles(
+            value(
+                signingKeyFile, data.resolve("signing.key").toString(), "LEDGER_SIGNING_KEY_FILE")),
+        Path.of(value(stateDir, data.resolve("state").toString(), "LEDGER_STATE_DIR")),
+        path(optional(trustCheckpoint, "LEDGER_TRUST_CHECKPOINT")),
         Path.of(
             value(
                 subjectKeyStore,
@@ -302,6 +325,12 @@ public final class ServeCommand implements Callable<Integer> {
       throw new IllegalArgumentException(
           "--notice-webhook-secret-file " + secretFile + " cannot be read", e);
     }
+  }
+
+  private static List<Path> signingKeyFiles(String list) {
+    return list.equals("none")
+        ? List.of()
+        : Arrays.stream(list.split(",", -1)).map(String::strip).map(Path::of).toList();
   }
 
   private static DatabaseUrl databaseUrl(String url) {

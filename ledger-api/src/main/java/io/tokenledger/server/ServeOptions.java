@@ -29,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  * @param tlsCert PEM certificate chain; null for plain HTTP
  * @param tlsKey PEM private key, with {@code tlsCert}
  * @param ledgerKeyFile the key that marks our event rows
+ * @param signingKeyFiles the keys that sign checkpoints; none for a node that never leads
+ * @param stateDir where this node remembers checkpoints
+ * @param trustCheckpoint a checkpoint to begin that memory with; null for none
  * @param subjectKeyStore directory of the subject keys
  * @param trustedProxies networks whose {@code X-Forwarded-For} is believed
  * @param allowRemoteBootstrap whether the first operator token may be made from another machine
@@ -50,6 +53,9 @@ public record ServeOptions(
     @Nullable Path tlsCert,
     @Nullable Path tlsKey,
     Path ledgerKeyFile,
+    List<Path> signingKeyFiles,
+    Path stateDir,
+    @Nullable Path trustCheckpoint,
     Path subjectKeyStore,
     List<Network> trustedProxies,
     boolean allowRemoteBootstrap,
@@ -61,6 +67,7 @@ public record ServeOptions(
       List.of("health", "ping", "metrics", "ready", "pprof", "node_stop");
 
   public ServeOptions {
+    signingKeyFiles = List.copyOf(signingKeyFiles);
     if ((tlsCert == null) != (tlsKey == null)) {
       throw new IllegalArgumentException("--tls-cert and --tls-key go together");
     }
@@ -89,6 +96,11 @@ public record ServeOptions(
     settings.put("--tls-cert", text(tlsCert));
     settings.put("--tls-key", text(tlsKey));
     settings.put("--ledger-key-file", ledgerKeyFile.toString());
+    settings.put(
+        "--signing-key-file",
+        signingKeyFiles.stream().map(Path::toString).collect(Collectors.joining(",")));
+    settings.put("--state-dir", stateDir.toString());
+    settings.put("--trust-checkpoint", text(trustCheckpoint));
     settings.put("--subject-key-store", subjectKeyStore.toString());
     settings.put(
         "--trusted-proxies",

@@ -9,6 +9,7 @@ import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.LedgerOptions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.EmbeddedPostgres;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -16,6 +17,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import org.apache.catalina.core.StandardHost;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,8 +25,11 @@ import org.springframework.boot.Banner;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.tomcat.servlet.TomcatServletWebServerFactory;
 import org.springframework.boot.web.server.PortInUseException;
+import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
+import org.springframework.boot.webmvc.autoconfigure.error.ErrorMvcAutoConfiguration;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Import;
@@ -43,13 +48,15 @@ public final class Server implements AutoCloseable {
   private final String url;
 
   @SpringBootConfiguration(proxyBeanMethods = false)
-  @EnableAutoConfiguration
+  // Errors are answered by Answers and PlainErrorValve; Spring's page would tell time and path.
+  @EnableAutoConfiguration(exclude = ErrorMvcAutoConfiguration.class)
   @Import({
     Answers.class,
     TokenRoutes.class,
     LifecycleRoutes.class,
     ImportRoutes.class,
     SqlRoutes.class,
+    TlogRoutes.class,
     ProbeRoutes.class,
     LedgerRoutes.class,
     CatalogueRoutes.class
@@ -59,6 +66,15 @@ public final class Server implements AutoCloseable {
     @Bean
     LedgerFilter ledgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
       return new LedgerFilter(ledger, options, answers);
+    }
+
+    @Bean
+    WebServerFactoryCustomizer<TomcatServletWebServerFactory> plainErrors() {
+      return factory ->
+          factory.addContextCustomizers(
+              context ->
+                  ((StandardHost) context.getParent())
+                      .setErrorReportValveClass(PlainErrorValve.class.getName()));
     }
 
     @Bean
@@ -73,6 +89,7 @@ public final class Server implements AutoCloseable {
   }
 
   private Server(ServeOptions options) {
+    requireStartable(options);
     try {
       DatabaseUrl database = options.databaseUrl();
       if (database == null) {
@@ -92,6 +109,9 @@ public final class Server implements AutoCloseable {
                   options.logOrigin(),
                   options.nodeId(),
                   POOL_SIZE,
+                  options.signingKeyFiles(),
+                  options.stateDir(),
+                  options.trustCheckpoint(),
                   options.noticeWebhook()),
               meters);
       parts.push(ledger);
@@ -123,6 +143,22 @@ public final class Server implements AutoCloseable {
    */
   public static Server start(ServeOptions options) {
     return new Server(options);
+  }
+
+  /** What would else come out deep in a start, in somebody else's words. */
+  private static void requireStartable(ServeOptions options) {
+    options.httpBind().requireFree("--http-bind");
+    if (options.recoveryBind() != null) {
+      options.recoveryBind().requireFree("--admin-token-recovery-http-bind");
+    }
+    requireReadable("--tls-cert", options.tlsCert());
+    requireReadable("--tls-key", options.tlsKey());
+  }
+
+  private static void requireReadable(String flag, @Nullable Path file) {
+    if (file != null && !(Files.isRegularFile(file) && Files.isReadable(file))) {
+      throw new IllegalArgumentException(flag + " " + file + " cannot be read");
+    }
   }
 
   private static @Nullable Path presetBinaries() {
@@ -173,7 +209,29 @@ public final class Server implements AutoCloseable {
           beans.registerSingleton("serveOptions", options);
           beans.registerSingleton("meters", meters);
         });
-    return application.run();
+    try {
+      return application.run();
+    } catch (RuntimeException e) {
+      if (options.tlsCert() == null || ServeCommand.portInUse(e) != null) {
+        throw e;
+      }
+      throw new IllegalStateException(
+          "--tls-cert "
+              + options.tlsCert()
+              + " and --tls-key "
+              + options.tlsKey()
+              + " cannot be used: "
+              + rootCause(e),
+          e);
+    }
+  }
+
+  private static String rootCause(Throwable failure) {
+    Throwable root = failure;
+    while (root.getCause() != null && root.getCause() != root) {
+      root = root.getCause();
+    }
+    return String.valueOf(root.getMessage()).lines().findFirst().orElse("");
   }
 
   private static void warnWhenOpen(ServeOptions options) {

@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.idempotency.AnswerExists;
 import io.tokenledger.ledger.Ledger;
@@ -34,6 +35,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.DeleteMapping;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RestController;
@@ -50,6 +52,7 @@ class TokenRoutes {
 
   private static final Duration COMMAND_LIMIT = Duration.ofSeconds(30);
   private static final int MAX_BODY_BYTES = 10 * 1024 * 1024;
+  private static final int MAX_DIGITS = 40;
   private static final Pattern JSON_TYPE =
       Pattern.compile("application/([a-z0-9.+-]+\\+)?json\\s*(;.*)?", Pattern.CASE_INSENSITIVE);
 
@@ -129,7 +132,9 @@ class TokenRoutes {
   void createNamedAdmin(HttpServletRequest request, HttpServletResponse response)
       throws IOException {
     RequestContext context = RequestContexts.of(request);
-    require(context.actor().permissions().isAdmin());
+    if (!context.actor().permissions().isAdmin()) {
+      throw Rejection.forbidden(EventType.NAMED_ADMIN_CREATED, askedName(request));
+    }
     byte[] bytes = jsonBytes(request);
     if (secretAnswers.repeat(request, response, bytes)) {
       return;
@@ -154,7 +159,9 @@ class TokenRoutes {
   void createResourceToken(HttpServletRequest request, HttpServletResponse response)
       throws IOException {
     RequestContext context = RequestContexts.of(request);
-    require(context.actor().mayManageTokens());
+    if (!context.actor().mayManageTokens()) {
+      throw Rejection.forbidden(EventType.RESOURCE_TOKEN_CREATED, askedName(request));
+    }
     byte[] bytes = jsonBytes(request);
     if (secretAnswers.repeat(request, response, bytes)) {
       return;
@@ -196,8 +203,10 @@ class TokenRoutes {
   @DeleteMapping(TOKEN)
   void revoke(HttpServletRequest request, HttpServletResponse response) {
     RequestContext context = RequestContexts.of(request);
-    require(context.actor().mayManageTokens());
     String given = request.getParameter("token_name");
+    if (!context.actor().mayManageTokens()) {
+      throw Rejection.forbidden(EventType.TOKEN_REVOKED, readable(given));
+    }
     if (given == null) {
       throw new Rejection(
           400, "serde error: missing field `token_name`", "missing_token_name", false);
@@ -208,6 +217,24 @@ class TokenRoutes {
         context);
     response.setHeader("Access-Control-Allow-Origin", "*");
     response.setStatus(200);
+  }
+
+  /** The name in the body of a creation that is refused whatever it holds; null for none. */
+  private static @Nullable String askedName(HttpServletRequest request) throws IOException {
+    try {
+      return readable(jsonBody(request).optionalString("token_name"));
+    } catch (Rejection e) {
+      return null;
+    }
+  }
+
+  /** A name that a token can have, as it is; null for any other text. */
+  private static @Nullable String readable(@Nullable String name) {
+    try {
+      return name == null ? null : new TokenName(name).value();
+    } catch (TokenRefused e) {
+      return null;
+    }
   }
 
   static void require(boolean permitted) {
@@ -226,9 +253,24 @@ class TokenRoutes {
     if (seconds == null) {
       return Expiry.NEVER;
     }
-    boolean fits = seconds.bitLength() < Long.SIZE;
-    return Expiry.after(
-        createdAt, fits ? seconds.longValue() : seconds.signum() < 0 ? -1 : Long.MAX_VALUE);
+    if (seconds.bitLength() < Long.SIZE) {
+      return Expiry.after(createdAt, seconds.longValue());
+    }
+    throw new TokenRefused(
+        Refusal.INVALID_EXPIRY,
+        "expiry_secs must "
+            + (seconds.signum() < 0 ? "be at least 1" : "not reach beyond the year 9999")
+            + ", got "
+            + shown(seconds)
+            + "; leave it out for a token that never expires");
+  }
+
+  /** As it was sent, but no longer than a line: a number may have a million digits. */
+  private static String shown(BigInteger number) {
+    String digits = number.toString();
+    return digits.length() <= MAX_DIGITS
+        ? digits
+        : digits.substring(0, MAX_DIGITS) + "... (" + digits.length() + " characters)";
   }
 
   static JsonBody jsonBody(HttpServletRequest request) throws IOException {
@@ -260,11 +302,15 @@ class TokenRoutes {
   /**
    * Carries a command out and waits for its commit.
    *
-   * @throws Rejection when it was refused; the audit has it already
+   * @throws Rejection when it was refused; the audit has it already. 405 when nobody was asked for
+   *     a token: the filter refuses that by path, and here no path leads past it
    * @throws AnswerExists when the same request was carried out before
    * @throws LedgerUnavailable when it is not known to be stored
    */
   static TokenSummary execute(Ledger ledger, Proposal proposal, RequestContext context) {
+    if (LedgerFilter.NO_AUTH.equals(context.authMethod())) {
+      throw Rejection.withoutAuth();
+    }
     try {
       return ledger.execute(proposal, context).get(COMMAND_LIMIT.toSeconds(), TimeUnit.SECONDS);
     } catch (ExecutionException e) {

@@ -38,7 +38,17 @@ class CompletenessIT {
 
   /** They ask or run a server. */
   private static final Set<String> READING_COMMANDS =
-      Set.of("serve", "show tokens", "show token", "check", "audit log", "completion", "man");
+      Set.of(
+          "serve",
+          "show tokens",
+          "show token",
+          "check",
+          "audit log",
+          "audit verify",
+          "audit prove",
+          "audit check",
+          "completion",
+          "man");
 
   private static final String GRANT =
       "[{\"resource_type\":\"db\",\"resource_names\":[\"%s\"],\"actions\":[\"read\"]}]";
@@ -114,6 +124,10 @@ class CompletenessIT {
         "POST /api/v1/tokens/import",
         new Sample("/api/v1/tokens/import", "{\"tokens\":" + importRows(newName()) + "}"));
     samples.put("POST /api/v1/replay/verify", new Sample("/api/v1/replay/verify", ""));
+    samples.put("POST /api/v1/audit/bundles", new Sample("/api/v1/audit/bundles", ""));
+    samples.put(
+        "POST /api/v1/audit/generations",
+        new Sample("/api/v1/audit/generations", "{\"reason\":\"a test\"}"));
     samples.put("POST /api/v1/replay/swap", new Sample("/api/v1/replay/swap", ""));
     return samples;
   }

@@ -34,6 +34,10 @@ class ApiArchitectureTest {
             "com.sun.net.httpserver..",
             "jakarta.servlet..",
             "org.springframework..",
+            // Requests that never reach a route are refused by the container itself.
+            "org.apache.catalina..",
+            "org.apache.coyote..",
+            "org.apache.tomcat..",
             "org.slf4j..",
             "org.jspecify..",
             "io.micrometer..",

@@ -202,7 +202,12 @@ class ExternalDatabaseIT {
             node.post("/api/v1/check", operator, "{}"),
             node.post("/api/v3/enterprise/configure/token", operator, "{}"),
             node.delete("reader", operator),
-            node.bootstrap())) {
+            node.bootstrap(),
+            // Their refusals need no database to be found out, but one to be recorded: each time.
+            node.send(node.request("/nope")),
+            node.send(node.request("/nope")),
+            node.send(node.request("/nope").header("Authorization", "nonsense")),
+            node.send(node.request("/nope").header("Authorization", "nonsense")))) {
       assertEquals(503, answer.statusCode(), answer.body());
       assertEquals("5", answer.headers().firstValue("retry-after").orElse(""));
     }

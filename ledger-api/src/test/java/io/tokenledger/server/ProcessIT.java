@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -271,6 +272,11 @@ class ProcessIT {
     assertTrue(again.err().contains("409 token name already exists, cli"), again.err());
     assertEquals(1, again.err().strip().split("\n").length);
 
+    Said operatorAgain = run(environment, "create", "token", "--admin");
+    assertEquals(1, operatorAgain.exitCode());
+    assertTrue(operatorAgain.err().contains("create token --admin --regenerate"));
+    assertFalse(operatorAgain.err().contains("delete it first"), "it cannot be deleted");
+
     Said bad = run(environment, "create", "token", "--permission", "db:A", "--name", "x");
     assertEquals(1, bad.exitCode());
     assertTrue(bad.err().contains("Invalid permission"), bad.err());
@@ -310,6 +316,7 @@ class ProcessIT {
             directory.resolve("other").toString());
     assertEquals(1, taken.exitCode());
     assertTrue(taken.err().contains("port " + port + " is taken"), taken.err());
+    assertEquals(1, taken.err().strip().lines().count(), taken.err());
     Said held =
         run(Map.of(), "serve", "--http-bind", "127.0.0.1:0", "--data-dir", data().toString());
     assertEquals(1, held.exitCode());
@@ -321,6 +328,37 @@ class ProcessIT {
     assertEquals(1, url.exitCode());
     assertTrue(url.err().contains("--database-url"), url.err());
     assertFalse(url.err().contains("secret"), "the password is not repeated");
+  }
+
+  @Test
+  void aStartThatCannotWorkNamesItsFlagInOneLine() throws Exception {
+    Path garbage = directory.resolve("garbage.pem");
+    Files.writeString(garbage, "no certificate");
+    Path missing = directory.resolve("missing.pem");
+    for (List<String> flags :
+        List.of(
+            List.of("--http-bind", "no.such.host.invalid:8181", "there is no such host"),
+            List.of("--http-bind", "192.0.2.1:8181", "no address of this machine"),
+            List.of("--admin-token-recovery-http-bind", "127.9.9.9:99999", "must be HOST:PORT"),
+            List.of("--tls-cert", missing.toString(), "cannot be read", "--tls-key", "x"),
+            List.of("--tls-key", missing.toString(), "cannot be read", "--tls-cert", "" + garbage),
+            List.of("--tls-cert", garbage.toString(), "cannot be used", "--tls-key", "" + garbage),
+            List.of("--admin-token-file", missing.toString(), "cannot be read"))) {
+      List<String> arguments = new ArrayList<>(flags);
+      String says = arguments.remove(2);
+      arguments.add(0, "serve");
+      arguments.addAll(List.of("--data-dir", data().toString()));
+      if (!arguments.contains("--http-bind")) {
+        arguments.addAll(List.of("--http-bind", "127.0.0.1:0"));
+      }
+      Said refused = run(Map.of(), arguments.toArray(new String[0]));
+      assertEquals(1, refused.exitCode(), refused.err());
+      List<String> lines = refused.err().strip().lines().toList();
+      String last = lines.get(lines.size() - 1);
+      assertTrue(last.startsWith("ledger: ") && last.contains(flags.get(0)), refused.err());
+      assertTrue(last.contains(says), last);
+      assertFalse(refused.err().contains("Exception"), refused.err());
+    }
   }
 
   @Test
@@ -353,9 +391,27 @@ class ProcessIT {
     Node node = serve("--admin-token-recovery-http-bind", "127.0.0.1:" + port);
     HttpProbe recovery = new HttpProbe("http://127.0.0.1:" + port);
     assertEquals(404, recovery.bootstrap().statusCode());
-    HttpResponse<String> made = recovery.post(TokenRoutes.REGENERATE, "none", "");
+    HttpResponse<String> badly =
+        recovery.send(
+            recovery
+                .request(TokenRoutes.REGENERATE)
+                .header("Ledger-Reason", "%zz")
+                .POST(BodyPublishers.noBody()));
+    assertEquals(400, badly.statusCode());
+    HttpResponse<String> made =
+        recovery.send(
+            recovery
+                .request(TokenRoutes.REGENERATE)
+                .header("Ledger-Reason", "the laptop is lost")
+                .header("Ledger-Ticket", "CHG-7")
+                .header("Ledger-On-Behalf-Of", "Carol")
+                .POST(BodyPublishers.noBody()));
     assertEquals(201, made.statusCode(), made.body());
     String operator = HttpProbe.json(made).path("token").asString();
+    String trail = node.http().get("/api/v1/audit/events?action=token.regenerate", operator).body();
+    for (String said : List.of("the laptop is lost", "CHG-7", "Carol", "\"recovery\"")) {
+      assertTrue(trail.contains(said), trail);
+    }
     assertEquals(401, node.http().get("/health", lost).statusCode());
     assertEquals(200, node.http().get("/health", operator).statusCode());
     Instant end = Instant.now().plusSeconds(10);
@@ -368,6 +424,21 @@ class ProcessIT {
       }
     }
     assertTrue(closed, "the recovery port closes after its use");
+  }
+
+  @Test
+  void theRecoveryPortSaysThatThereIsNoOperatorTokenAndStaysOpen() throws Exception {
+    int port;
+    try (var socket = new java.net.ServerSocket(0)) {
+      port = socket.getLocalPort();
+    }
+    serve("--admin-token-recovery-http-bind", "127.0.0.1:" + port);
+    HttpProbe recovery = new HttpProbe("http://127.0.0.1:" + port);
+    for (int i = 0; i < 2; i++) {
+      HttpResponse<String> refused = recovery.post(TokenRoutes.REGENERATE, "none", "");
+      assertEquals(500, refused.statusCode());
+      assertEquals("missing admin token, cannot update", refused.body());
+    }
   }
 
   @Test
@@ -444,6 +515,21 @@ class ProcessIT {
     String trail = node.http().get("/api/v1/audit/events?token=forwarded", operator).body();
     assertTrue(
         trail.contains("\"forwarded_for\":\"198.51.100.9\",\"forwarded_trusted\":true"), trail);
+    // A proxy may leave the caller's line as it is and add its own below.
+    String[] lines = {"192.0.2.1, ".repeat(60) + "192.0.2.1", "198.51.100.10, 10.1.2.3"};
+    HttpResponse<String> twoLines =
+        node.http()
+            .send(
+                node.http()
+                    .request("/api/v3/configure/token?token_name=two-lines")
+                    .header("Authorization", "Bearer " + operator)
+                    .header("X-Forwarded-For", lines[0])
+                    .header("X-Forwarded-For", lines[1])
+                    .DELETE());
+    assertEquals(404, twoLines.statusCode());
+    String second = node.http().get("/api/v1/audit/events?token=two-lines", operator).body();
+    assertTrue(
+        second.contains("\"forwarded_for\":\"198.51.100.10\",\"forwarded_trusted\":true"), second);
     assertFalse(
         Files.readString(directory.resolve("log")).contains("apiv3_"), "no secret in a log");
   }
@@ -463,5 +549,14 @@ class ProcessIT {
     assertEquals(200, node.http().send(node.http().request("/health")).statusCode());
     assertEquals(200, node.http().send(node.http().request("/ready")).statusCode());
     assertEquals(401, node.http().send(node.http().request("/ping")).statusCode());
+  }
+
+  @Test
+  void anOpenPingTellsStrangersNothingButThatItIsAlive() throws Exception {
+    Node node = serve("--disable-authz", "ping");
+    HttpResponse<String> ping = node.http().send(node.http().request("/ping"));
+    assertEquals(200, ping.statusCode());
+    assertEquals("OK", ping.body());
+    assertTrue(ping.headers().firstValue("x-influxdb-version").isEmpty());
   }
 }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -31,6 +32,9 @@ class ServeCommandTest {
     assertEquals(Path.of(".ledger/data"), options.dataDir());
     assertEquals(Path.of(".ledger/data/ledger.key"), options.ledgerKeyFile());
     assertEquals(Path.of(".ledger/data/subject-keys"), options.subjectKeyStore());
+    assertEquals(List.of(Path.of(".ledger/data/signing.key")), options.signingKeyFiles());
+    assertEquals(Path.of(".ledger/data/state"), options.stateDir());
+    assertNull(options.trustCheckpoint());
     assertEquals("token-ledger", options.logOrigin());
     assertNull(options.databaseUrl());
     assertNull(options.recoveryBind());
@@ -47,6 +51,14 @@ class ServeCommandTest {
     assertTrue(options(Map.of(), "--separate-duties").separateDuties());
     assertTrue(options(Map.of("LEDGER_SEPARATE_DUTIES", "true")).separateDuties());
     assertFalse(options(Map.of("INFLUXDB3_SEPARATE_DUTIES", "true")).separateDuties());
+  }
+
+  @Test
+  void aRotationNamesTwoSigningKeysAndANodeThatNeverSignsNone() {
+    assertEquals(
+        List.of(Path.of("old.key"), Path.of("new.key")),
+        options(Map.of(), "--signing-key-file", "old.key, new.key").signingKeyFiles());
+    assertEquals(List.of(), options(Map.of("LEDGER_SIGNING_KEY_FILE", "none")).signingKeyFiles());
   }
 
   @Test
@@ -75,10 +87,13 @@ class ServeCommandTest {
                 "--notice-webhook",
                 "--notice-webhook-secret-file",
                 "--permission-tokens-file",
+                "--signing-key-file",
+                "--state-dir",
                 "--separate-duties",
                 "--subject-key-store",
                 "--tls-cert",
                 "--tls-key",
+                "--trust-checkpoint",
                 "--trusted-proxies",
                 "--version",
                 "--without-auth")),
@@ -133,8 +148,11 @@ class ServeCommandTest {
             Map.of(
                 "INFLUXDB3_WITHOUT_AUTH", "true",
                 "INFLUXDB3_START_WITHOUT_AUTH", "true",
+                "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND", "127.0.0.1:8182",
+                "INFLUXDB3_ADMIN_TOKEN_RECOVERY_HTTP_BIND_ADDR", "127.0.0.1:8182",
                 "INFLUXDB3_DISABLE_AUTHZ", "health"));
     assertFalse(options.withoutAuth());
+    assertNull(options.recoveryBind());
     assertTrue(options.disableAuthz().isEmpty());
     assertTrue(options(Map.of("LEDGER_WITHOUT_AUTH", "true")).withoutAuth());
   }

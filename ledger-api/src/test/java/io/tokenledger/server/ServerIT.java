@@ -206,6 +206,63 @@ class ServerIT {
   }
 
   @Test
+  void anAuthorizationThatIsNotVisibleAsciiOrComesTwiceIsMalformed() {
+    String umlaut =
+        new String("Bearer ü".getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
+    for (String headers :
+        List.of(
+            "Authorization: " + umlaut,
+            "Authorization: Bearer " + operator + "\r\nAuthorization: Bearer " + operator)) {
+      String answer = http.raw("GET /health HTTP/1.1\r\n" + headers);
+      assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
+      assertTrue(answer.contains(Rejection.MALFORMED_HEADER), answer);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "/api/v1/audit/events?since=%zz, since is not percent-encoded UTF-8",
+    "/api/v1/audit/events?actor=%c3%28, actor is not percent-encoded UTF-8",
+    "/api/v1/audit/events?actor=a&x=%4, x is not percent-encoded UTF-8",
+    "/api/v1/tokens?name=%ff, name is not percent-encoded UTF-8",
+    "/api/v3/query_sql?db=_internal&q=%zz, q is not percent-encoded UTF-8",
+    "/nope?%zz=1, the name of a query parameter is not percent-encoded UTF-8",
+    "/api/v1/audit/events?=1, the query holds parameters that cannot be read"
+  })
+  void aQueryThatIsWronglyEncodedIsRefusedNamingTheParameter(String path, String text) {
+    String answer = http.raw("GET " + path + " HTTP/1.1\r\nAuthorization: Bearer " + operator);
+    assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
+    assertTrue(answer.endsWith("{\"error\":\"" + text + "\"}"), answer);
+  }
+
+  @Test
+  void aQueryOfMoreParametersThanAreReadIsRefused() {
+    HttpResponse<String> answer =
+        http.get("/api/v1/audit/events?" + "a=1&".repeat(1_500), operator);
+    assertEquals(400, answer.statusCode(), answer.body());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "GET /a%2fb HTTP/1.1, 400",
+    "GET /api/%zz HTTP/1.1, 400",
+    "GET /[x] HTTP/1.1, 400",
+    "GET /api/v3/%c3%28 HTTP/1.1, 400",
+    "GET /../x HTTP/1.1, 400",
+    "TRACE / HTTP/1.1, 405",
+    "TRACE /health HTTP/1.1, 405",
+    "GET / HTTP/9.9, 505",
+    "GE(T / HTTP/1.1, 400"
+  })
+  void whatTheServerRefusesBeforeAuthenticationIsAnsweredInJsonToo(String line, int status) {
+    String answer = http.raw(line);
+    assertTrue(answer.startsWith("HTTP/1.1 " + status), answer);
+    assertTrue(answer.contains("Content-Type: application/json"), answer);
+    assertTrue(answer.contains("{\"error\":"), answer);
+    assertFalse(answer.toLowerCase(java.util.Locale.ROOT).contains("<html"), answer);
+  }
+
+  @Test
   void authenticationComesBeforeRouting() {
     HttpResponse<String> anonymous = http.send(http.request("/nope"));
     assertEquals(401, anonymous.statusCode());
@@ -289,6 +346,95 @@ class ServerIT {
     }
     String writer = http.create(operator, newName(), "db", "*", "read", "write");
     assertEquals(403, http.get("/api/v1/audit/events", writer).statusCode());
+  }
+
+  @Test
+  void aDeniedCommandIsFoundByWhatWasAskedAndOfWhichToken() {
+    String auditor = http.create(operator, newName(), "ledger", "audit", "read");
+    String name = newName();
+    HttpResponse<String> made = http.post(ENTERPRISE, operator, body(name, READ_A));
+    long id = HttpProbe.json(made).path("id").asLong();
+    String one = LifecycleRoutes.TOKENS + "/" + id;
+    http.post(ENTERPRISE, auditor, body(name, READ_A));
+    http.post(TokenRoutes.NAMED_ADMIN, auditor, "{\"token_name\":\"" + name + "\"}");
+    http.delete(name, auditor);
+    for (String verb : List.of("rotate", "suspend", "resume")) {
+      http.post(one + "/" + verb, auditor, "{}");
+    }
+    for (String what : List.of("description", "expiry", "permissions")) {
+      http.send(
+          http.request(one + "/" + what)
+              .header("Authorization", "Bearer " + auditor)
+              .PUT(BodyPublishers.noBody()));
+    }
+    // Both creations are of one kind: the second is counted with the first.
+    List.of(
+            "token.create",
+            "token.revoke",
+            "token.rotate",
+            "token.suspend",
+            "token.resume",
+            "token.describe",
+            "token.change_expiry",
+            "token.change_permissions")
+        .forEach(
+            action -> {
+              JsonNode denied =
+                  HttpProbe.json(
+                          http.get(
+                              "/api/v1/audit/events?outcome=denied&action="
+                                  + action
+                                  + "&token="
+                                  + name,
+                              operator))
+                      .path("events");
+              assertEquals(1, denied.size(), action);
+              assertEquals("AccessDenied", denied.get(0).path("event_type").asString());
+              assertEquals(name, denied.get(0).path("target").path("name").asString());
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "9223372036854775808, got 9223372036854775808;",
+    "-9223372036854775809, got -9223372036854775809;",
+    "123456789012345678901234567890123456789012345678901234567890,"
+        + " got 1234567890123456789012345678901234567890... (60 characters);"
+  })
+  void anExpiryThatDoesNotFitIsRefusedAsItWasSent(String seconds, String text) {
+    HttpResponse<String> answer =
+        http.post(
+            TokenRoutes.NAMED_ADMIN,
+            operator,
+            "{\"token_name\":\"" + newName() + "\",\"expiry_secs\":" + seconds + "}");
+    assertEquals(400, answer.statusCode());
+    assertTrue(answer.body().contains(text), answer.body());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "token-ledger-cli/0.1.0, cli/0.1.0",
+    "token-ledger-cli/, rest",
+    "token-ledger-cli/0.1.0 (x), rest",
+    "curl/8, rest"
+  })
+  void theClientsVersionIsRecorded(String agent, String client) {
+    String name = newName();
+    http.send(
+        http.request(TokenRoutes.NAMED_ADMIN)
+            .header("Authorization", "Bearer " + operator)
+            .header("Content-Type", "application/json")
+            .header("User-Agent", agent)
+            .POST(BodyPublishers.ofString("{\"token_name\":\"" + name + "\"}")));
+    assertEquals(
+        client,
+        HttpProbe.json(http.get("/api/v1/audit/events?token=" + name, operator))
+            .path("events")
+            .get(0)
+            .path("envelope")
+            .path("source")
+            .path("client")
+            .asString());
   }
 
   @Test
@@ -386,9 +532,12 @@ class ServerIT {
             () -> http.post(TokenRoutes.REGENERATE, nobody, ""),
             () ->
                 http.post(TokenRoutes.NAMED_ADMIN, admin, "{\"token_name\":\"" + newName() + "\"}"),
-            () -> http.post(TokenRoutes.NAMED_ADMIN, nobody, "{}"),
+            // Names of their own: repeats of one kind would only be counted.
+            () ->
+                http.post(
+                    TokenRoutes.NAMED_ADMIN, nobody, "{\"token_name\":\"" + newName() + "\"}"),
             () -> http.post(ENTERPRISE, admin, body(newName(), READ_A)),
-            () -> http.post(ENTERPRISE, nobody, "{}"),
+            () -> http.post(ENTERPRISE, nobody, body(newName(), READ_A)),
             () -> http.post(ENTERPRISE, admin, "{"),
             () -> http.post(TokenRoutes.TOKEN, admin, body(newName(), READ_A)),
             () -> http.post(TokenRoutes.TOKEN, nobody, "{}"),
@@ -442,6 +591,33 @@ class ServerIT {
     String everything = http.get("/api/v1/audit/events?limit=1000", operator).body();
     assertFalse(everything.contains(secret));
     assertFalse(everything.contains(operator));
+  }
+
+  @Test
+  void reasonsMayBePlainUtf8AndWhatIsNotIsRefused() {
+    String line = "POST " + TokenRoutes.REGENERATE + "x HTTP/1.1\r\nLedger-Reason: ";
+    for (String bad : List.of("\u00ff", "%ff", "%c3%28", "%zz", "50% done")) {
+      String answer = http.raw(line + bad);
+      assertTrue(answer.startsWith("HTTP/1.1 400 "), answer);
+      assertTrue(answer.contains("Ledger-Reason must be plain or percent-encoded UTF-8"), answer);
+    }
+    String name = newName();
+    String plain =
+        new String("größe + 1".getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
+    assertTrue(
+        http.raw(
+                "DELETE /api/v3/configure/token?token_name="
+                    + name
+                    + " HTTP/1.1\r\nAuthorization: Bearer "
+                    + operator
+                    + "\r\nLedger-Reason: "
+                    + plain)
+            .startsWith("HTTP/1.1 404 "));
+    JsonNode event =
+        HttpProbe.json(http.get("/api/v1/audit/events?token=" + name, operator))
+            .path("events")
+            .get(0);
+    assertEquals("größe + 1", event.path("envelope").path("reason").asString());
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.tokenledger.ledger;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
 import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
@@ -17,6 +18,7 @@ import io.tokenledger.notices.NoticeWebhook;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
+import io.tokenledger.proof.TransparencyLog;
 import io.tokenledger.replay.Replay;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sealing.Envelopes;
@@ -24,9 +26,17 @@ import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.sequence.Sequencer;
 import io.tokenledger.service.ServiceLife;
+import io.tokenledger.signing.CheckpointMemory;
+import io.tokenledger.signing.CheckpointTable;
+import io.tokenledger.signing.CheckpointWatch;
+import io.tokenledger.signing.Signer;
+import io.tokenledger.signing.SigningKeys;
 import io.tokenledger.sql.SqlQueries;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.tlog.InvalidTlogFormat;
+import io.tokenledger.tlog.Policy;
+import io.tokenledger.tlog.SignedNote;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.Refusal;
@@ -39,9 +49,17 @@ import io.tokenledger.token.TokenSummary;
 import io.tokenledger.tokens.TokenDirectory;
 import io.tokenledger.tokens.TokenTable;
 import io.tokenledger.tokens.TokenUsage;
+import io.tokenledger.verify.BundleWriter;
+import io.tokenledger.verify.DatabaseVerification;
+import io.tokenledger.verify.Verdict;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.sql.Connection;
+import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -57,6 +75,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.axonframework.common.IdentifierFactory;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -70,6 +89,8 @@ public final class Ledger implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Ledger.class);
 
   private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(5);
+  private static final Duration CHECKPOINT_INTERVAL = Duration.ofMillis(500);
+  private static final Duration WATCH_INTERVAL = Duration.ofSeconds(1);
   private static final Duration SEQUENCER_INTERVAL = Duration.ofMillis(200);
   private static final Duration FLOOR_PATIENCE = Duration.ofSeconds(60);
   private static final Duration RECONCILE_INTERVAL = Duration.ofSeconds(60);
@@ -97,7 +118,10 @@ public final class Ledger implements AutoCloseable {
   private final RequestLog requests;
   private final AuditLog audit;
   private final Replay replay;
-  private final Sequencer sequencer;
+  private final TransparencyLog log;
+  private final @Nullable Signer signer;
+  private final @Nullable CheckpointWatch watch;
+  private final @Nullable Sequencer sequencer;
   private final List<Follower> followers;
   private final TokenDirectory tokens;
   private final TokenUsage usage;
@@ -118,32 +142,73 @@ public final class Ledger implements AutoCloseable {
             new SubjectKeys(options.subjectKeyStore()), key, options.logOrigin(), options.nodeId());
     this.key = key;
     this.followers = followers(options, envelopes);
-    this.sequencer =
-        new Sequencer(
-            app,
-            SEQUENCER_INTERVAL,
-            FLOOR_PATIENCE,
-            RECONCILE_INTERVAL,
-            () -> followers.forEach(Follower::wake),
-            meters);
     EventTable table = new EventTable(key);
     Transactions transactions = new Transactions(writers);
     EventStorage storage =
         EventStorage.create(table, envelopes, transactions, new EventSerializer());
-    this.commands = new CommandBatches(transactions, storage, table, sequencer::wake, meters);
+    this.commands = new CommandBatches(transactions, storage, table, this::wake, meters);
     this.lookup = new TokenLookup(readers);
     this.requests =
         new RequestLog(
-            writers, table, envelopes, sequencer::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
-    this.audit = new AuditLog(readers, envelopes, sequencer::wake);
+            writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
+    this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.replay = new Replay(writers);
-    this.tokens = new TokenDirectory(readers, sequencer::wake);
+    this.tokens = new TokenDirectory(readers, this::wake);
     this.usage = new TokenUsage(writers);
     this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
     this.answers = new IdempotentAnswers(writers);
-    this.housekeeping = new Housekeeping(writers, commands, answers, sequencer::wake);
+    this.housekeeping = new Housekeeping(writers, commands, answers, this::wake);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
+    this.log = new TransparencyLog(readers, this::wake);
+    if (options.signingKeyFiles().isEmpty()) {
+      this.signer = null;
+      this.watch = null;
+      this.sequencer = null;
+    } else {
+      CheckpointMemory memory = new CheckpointMemory(options.stateDir());
+      LogAlerts alerts = new LogAlerts(requests, refusals);
+      Signer ownSigner =
+          new Signer(
+              SigningKeys.loadOrCreate(options.signingKeyFiles()),
+              options.logOrigin(),
+              memory,
+              alerts,
+              CHECKPOINT_INTERVAL,
+              () -> {},
+              meters);
+      if (options.trustCheckpoint() != null) {
+        ownSigner.trust(note(options.trustCheckpoint()));
+      }
+      this.signer = ownSigner;
+      this.watch = new CheckpointWatch(readers, ownSigner, memory, alerts);
+      this.sequencer =
+          new Sequencer(
+              app,
+              options.nodeId(),
+              table,
+              ownSigner,
+              SEQUENCER_INTERVAL,
+              FLOOR_PATIENCE,
+              RECONCILE_INTERVAL,
+              () -> followers.forEach(Follower::wake),
+              meters);
+    }
+  }
+
+  private static SignedNote note(Path file) {
+    try {
+      return SignedNote.parse(Files.readString(file));
+    } catch (IOException | InvalidTlogFormat e) {
+      throw new IllegalStateException("--trust-checkpoint " + file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Something was committed; on a node that never leads, the leader finds it by itself. */
+  private void wake() {
+    if (sequencer != null) {
+      sequencer.wake();
+    }
   }
 
   private List<Follower> followers(LedgerOptions options, Envelopes envelopes) {
@@ -174,7 +239,10 @@ public final class Ledger implements AutoCloseable {
     Ledger ledger = new Ledger(options, logins, key, meters);
     try {
       ledger.probe();
-      ledger.sequencer.start();
+      if (ledger.sequencer != null && ledger.watch != null) {
+        ledger.sequencer.start();
+        ledger.watch.start(WATCH_INTERVAL);
+      }
       ledger.followers.forEach(Follower::start);
       ledger.housekeeping.start();
       return ledger;
@@ -202,6 +270,34 @@ public final class Ledger implements AutoCloseable {
   public static Offline openOffline(DatabaseUrl owner, MeterRegistry meters) {
     HikariDataSource writers = pool(Roles.ensureApp(owner), "ledger-replay", 2, false, meters);
     return new Offline(new Replay(writers), writers::close);
+  }
+
+  /**
+   * Verifies the log where it lies, while no server runs or beside one.
+   *
+   * @param owner a login that may read every schema
+   * @param policy whom to believe; null to take the keys that the database names
+   * @param remembered checkpoints from elsewhere that the log must agree with
+   * @param ledgerKeyFile to check that nodes wrote every row; null for not
+   * @param deep whether to check the signature of every stored checkpoint
+   * @throws LedgerUnavailable when the database does not answer or holds no ledger
+   */
+  public static Verdict verifyOffline(
+      DatabaseUrl owner,
+      @Nullable Policy policy,
+      List<SignedNote> remembered,
+      @Nullable Path ledgerKeyFile,
+      boolean deep,
+      DatabaseVerification.Progress progress) {
+    EventTable macs =
+        ledgerKeyFile == null ? null : new EventTable(LedgerKey.loadOrCreate(ledgerKeyFile));
+    try (Connection connection =
+        DriverManager.getConnection(owner.jdbcUrl(), owner.user(), owner.password())) {
+      connection.setAutoCommit(false);
+      return new DatabaseVerification(policy, remembered, macs, deep).run(connection, progress);
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the database " + owner + " cannot be read", e);
+    }
   }
 
   private static HikariDataSource pool(
@@ -330,6 +426,74 @@ public final class Ledger implements AutoCloseable {
     return audit;
   }
 
+  public TransparencyLog log() {
+    return log;
+  }
+
+  /**
+   * Begins a further log with the events that are there, because what was signed before cannot be
+   * continued.
+   *
+   * @param reason why, in words that are about no person
+   * @return its name
+   * @throws IllegalStateException when this node has no key to sign with
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public String beginGeneration(String reason, RequestContext context) {
+    try (Connection connection = writers.getConnection()) {
+      Signer.Begun begun = requireSigner().beginGeneration(connection);
+      requests.append(
+          new LogGenerationStarted(
+              begun.generation(),
+              begun.origin(),
+              begun.previousOrigin(),
+              begun.previousSize(),
+              begun.previousNote(),
+              reason),
+          context);
+      return begun.origin();
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("no further log was begun", e);
+    }
+  }
+
+  /**
+   * Writes a part of the log so that it can be checked without the ledger.
+   *
+   * @param checkpoint what it is to be joined to
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public BundleWriter.Written writeBundle(
+      CheckpointTable.Signed checkpoint, BundleWriter.Range range, OutputStream out)
+      throws IOException {
+    Signer ownSigner = requireSigner();
+    try (Connection connection = writers.getConnection()) {
+      connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      try {
+        return new BundleWriter(
+                connection, text -> ownSigner.sign(text, checkpoint.generation()).toString())
+            .write(checkpoint.note(), ownSigner.verifierKeys(checkpoint.generation()), range, out);
+      } finally {
+        connection.rollback();
+        connection.setTransactionIsolation(Connection.TRANSACTION_READ_COMMITTED);
+      }
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the bundle could not be written", e);
+    }
+  }
+
+  private Signer requireSigner() {
+    if (signer == null) {
+      throw new IllegalStateException("this node has no --signing-key-file to sign with");
+    }
+    return signer;
+  }
+
+  /** Why this node signs no checkpoints though it should; null when nothing is wrong. */
+  public @Nullable String signingRefused() {
+    return signer == null ? null : signer.refused();
+  }
+
   /**
    * Records that this node serves from now on, until {@link #close}, and lives.
    *
@@ -403,7 +567,12 @@ public final class Ledger implements AutoCloseable {
     service.close();
     requests.close();
     usage.close();
-    sequencer.close();
+    if (watch != null) {
+      watch.close();
+    }
+    if (sequencer != null) {
+      sequencer.close();
+    }
     followers.forEach(Follower::close);
     sql.close();
     readers.close();

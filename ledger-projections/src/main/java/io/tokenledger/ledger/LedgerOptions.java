@@ -3,6 +3,7 @@ package io.tokenledger.ledger;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DatabaseUrl;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +15,10 @@ import org.jspecify.annotations.Nullable;
  * @param logOrigin name of this ledger's log, in every envelope
  * @param nodeId name of this node, in every envelope
  * @param poolSize connections that write, at least 4; as many again read
+ * @param signingKeyFiles the keys that sign checkpoints, see {@link
+ *     io.tokenledger.signing.SigningKeys}; none for a node that never leads
+ * @param stateDir where this node remembers checkpoints; its own, never shared
+ * @param trustCheckpoint file with a checkpoint to begin that memory with; null for none
  * @param noticeWebhook where notices of expiries are posted; null for nowhere
  */
 public record LedgerOptions(
@@ -23,9 +28,13 @@ public record LedgerOptions(
     String logOrigin,
     String nodeId,
     int poolSize,
+    List<Path> signingKeyFiles,
+    Path stateDir,
+    @Nullable Path trustCheckpoint,
     @Nullable NoticeTarget noticeWebhook) {
 
   public LedgerOptions {
+    signingKeyFiles = List.copyOf(signingKeyFiles);
     if (poolSize < 4) {
       throw new IllegalArgumentException("the pool needs at least 4 connections, got " + poolSize);
     }

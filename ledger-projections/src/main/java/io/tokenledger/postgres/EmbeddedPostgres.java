@@ -55,7 +55,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
   private final DatabaseUrl url;
   private final boolean adopted;
   private final Layout layout;
-  private final List<String> asUser;
+  private final ServerAccount account;
   private final int port;
   private volatile ProcessHandle server;
   private boolean closing;
@@ -85,13 +85,13 @@ public final class EmbeddedPostgres implements AutoCloseable {
       FileChannel lockFile,
       DatabaseUrl url,
       Layout layout,
-      List<String> asUser,
+      ServerAccount account,
       Running running,
       boolean adopted) {
     this.lockFile = lockFile;
     this.url = url;
     this.layout = layout;
-    this.asUser = asUser;
+    this.account = account;
     this.server = running.server();
     this.port = running.port();
     this.adopted = adopted;
@@ -101,7 +101,8 @@ public final class EmbeddedPostgres implements AutoCloseable {
    * Starts the server of that directory, or adopts the one that runs on it.
    *
    * @param binaries a directory with {@code bin/postgres}, unpacked by the build or installed; null
-   *     to unpack into the data directory
+   *     to unpack into the data directory, which is also done when the server's account cannot
+   *     reach it
    * @throws DataDirectoryInUse when another ledger works on the directory
    * @throws IllegalStateException with one sentence when the server cannot be started
    */
@@ -162,81 +163,102 @@ public final class EmbeddedPostgres implements AutoCloseable {
   private static EmbeddedPostgres start(
       Path directory, @Nullable Path givenBinaries, int port, FileChannel lockFile)
       throws IOException, InterruptedException {
-    Path binaries =
-        givenBinaries != null && PostgresBinaries.isUsable(givenBinaries)
-            ? givenBinaries.toAbsolutePath()
-            : PostgresBinaries.unpack(directory.resolve("postgres-binaries"));
-    Layout layout = new Layout(directory, binaries);
-    List<String> asUser = userPrefix(layout);
+    ServerAccount account = ServerAccount.choose();
+    open(directory, account);
+    Layout layout = new Layout(directory, binaries(directory, givenBinaries, account));
     if (!Files.isDirectory(layout.cluster())) {
-      initialise(layout, asUser);
+      initialise(layout, account);
     }
     requireSameMajorVersion(layout);
     String password = Files.readString(layout.passwordFile()).strip();
     Optional<Running> orphan = running(layout, password);
     Running running =
-        orphan.isPresent() ? orphan.get() : startServer(layout, asUser, password, port);
+        orphan.isPresent() ? orphan.get() : startServer(layout, account, password, port);
     DatabaseUrl url = DatabaseUrl.of("127.0.0.1", running.port(), DATABASE, SUPERUSER, password);
     createDatabase(url);
     EmbeddedPostgres embedded =
-        new EmbeddedPostgres(lockFile, url, layout, asUser, running, orphan.isPresent());
+        new EmbeddedPostgres(lockFile, url, layout, account, running, orphan.isPresent());
     embedded.watch();
     return embedded;
   }
 
   /**
-   * PostgreSQL refuses to run as root. In a user namespace root is nobody special while its files
-   * stay its own; where that is forbidden the cluster is given to an ordinary user.
+   * Lets the account reach the directory; what lies in it stays as closed to it as to others.
+   *
+   * @throws IllegalStateException when a directory above is closed to it
    */
-  private static List<String> userPrefix(Layout layout) throws IOException, InterruptedException {
-    if (!"root".equals(System.getProperty("user.name"))) {
-      return List.of();
+  private static void open(Path directory, ServerAccount account)
+      throws IOException, InterruptedException {
+    if (account.isAnother()) {
+      Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
     }
-    if (succeeds(List.of("unshare", "-U", "true"))) {
-      return List.of("unshare", "-U");
+    if (!account.canReach(directory)) {
+      throw new IllegalStateException(
+          "--data-dir "
+              + directory
+              + " lies in a directory that is closed to the user "
+              + account.owner()
+              + ", as whom PostgreSQL must run here: choose one elsewhere");
     }
-    String user = succeeds(List.of("id", "postgres")) ? "postgres" : "nobody";
-    Files.setPosixFilePermissions(layout.dataDir(), PosixFilePermissions.fromString("rwx--x--x"));
-    if (Files.isDirectory(layout.cluster())) {
-      succeeds(List.of("chown", "-R", user, layout.cluster().toString()));
-    }
-    return List.of("setpriv", "--reuid=" + user, "--clear-groups", "--regid=nogroup");
   }
 
-  private static boolean succeeds(List<String> command) throws InterruptedException {
-    try {
-      return new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .start()
-              .waitFor()
-          == 0;
-    } catch (IOException e) {
-      return false;
+  /**
+   * The programs to run, where the account can reach them.
+   *
+   * @throws IllegalStateException when those that were given are none
+   */
+  private static Path binaries(Path directory, @Nullable Path given, ServerAccount account)
+      throws IOException, InterruptedException {
+    if (given != null && !PostgresBinaries.isUsable(given)) {
+      throw new IllegalStateException(
+          "LEDGER_POSTGRES_BINARIES " + given + " holds no bin/postgres and bin/initdb to run");
     }
+    return given != null && account.canReach(given.toAbsolutePath().resolve("bin"))
+        ? given.toAbsolutePath()
+        : PostgresBinaries.unpack(directory.resolve("postgres-binaries"));
   }
 
   /** Into a directory of another name first, so that a half-made cluster is never taken for one. */
-  private static void initialise(Layout layout, List<String> asUser)
+  private static void initialise(Layout layout, ServerAccount account)
       throws IOException, InterruptedException {
     byte[] secret = new byte[32];
     new SecureRandom().nextBytes(secret);
-    writePrivate(layout.passwordFile(), HexFormat.of().formatHex(secret) + "\n");
+    String password = HexFormat.of().formatHex(secret) + "\n";
+    writePrivate(layout.passwordFile(), password);
     Path fresh = layout.dataDir().resolve("postgres.new");
     PostgresBinaries.deleteTree(fresh);
-    List<String> command = new ArrayList<>(asUser);
+    // Made here: the account may not make anything in our directory, nor read our password file.
+    Files.createDirectory(
+        fresh, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    Path passwordToSet = layout.dataDir().resolve("postgres.pwfile");
+    try {
+      writePrivate(passwordToSet, password);
+      account.own(fresh);
+      account.own(passwordToSet);
+      runInitdb(layout, account, fresh, passwordToSet);
+    } finally {
+      Files.deleteIfExists(passwordToSet);
+    }
+    Files.move(fresh, layout.cluster(), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  private static void runInitdb(
+      Layout layout, ServerAccount account, Path fresh, Path passwordToSet)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(account.prefix());
     command.addAll(
         List.of(
             layout.binaries().resolve("bin/initdb").toString(),
             "--pgdata=" + fresh,
             "--username=" + SUPERUSER,
-            "--pwfile=" + layout.passwordFile(),
+            "--pwfile=" + passwordToSet,
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--locale=C",
             "--data-checksums"));
     Process initdb =
         new ProcessBuilder(command)
+            .directory(layout.dataDir().toFile())
             .redirectErrorStream(true)
             .redirectOutput(ProcessBuilder.Redirect.appendTo(layout.log().toFile()))
             .start();
@@ -245,7 +267,6 @@ public final class EmbeddedPostgres implements AutoCloseable {
       throw new IllegalStateException(
           "PostgreSQL cannot make its cluster: " + lastLine(layout.log()));
     }
-    Files.move(fresh, layout.cluster(), StandardCopyOption.ATOMIC_MOVE);
   }
 
   private static void writePrivate(Path file, String text) throws IOException {
@@ -310,13 +331,15 @@ public final class EmbeddedPostgres implements AutoCloseable {
   }
 
   private static Running startServer(
-      Layout layout, List<String> asUser, String password, int wantedPort)
+      Layout layout, ServerAccount account, String password, int wantedPort)
       throws IOException, InterruptedException {
+    // Not before: a server that is adopted works on as whom it was started.
+    account.own(layout.cluster());
     Instant staleLockEnd = Instant.now().plus(STALE_LOCK_LIMIT);
     while (true) {
       long logSize = Files.exists(layout.log()) ? Files.size(layout.log()) : 0;
       int port = wantedPort == 0 ? freePort() : wantedPort;
-      Process process = launch(layout, asUser, port);
+      Process process = launch(layout, account, port);
       Instant end = Instant.now().plus(START_LIMIT);
       while (process.isAlive() && Instant.now().isBefore(end)) {
         if (serves(layout, port, password)) {
@@ -344,8 +367,8 @@ public final class EmbeddedPostgres implements AutoCloseable {
     }
   }
 
-  private static Process launch(Layout layout, List<String> asUser, int port) throws IOException {
-    List<String> command = new ArrayList<>(asUser);
+  private static Process launch(Layout layout, ServerAccount account, int port) throws IOException {
+    List<String> command = new ArrayList<>(account.prefix());
     command.addAll(
         List.of(
             layout.binaries().resolve("bin/postgres").toString(),
@@ -370,6 +393,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
       command.add(setting);
     }
     return new ProcessBuilder(command)
+        .directory(layout.dataDir().toFile())
         .redirectErrorStream(true)
         .redirectInput(ProcessBuilder.Redirect.from(new java.io.File("/dev/null")))
         .redirectOutput(ProcessBuilder.Redirect.appendTo(layout.log().toFile()))
@@ -438,7 +462,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
     }
     LOG.error("PostgreSQL ended by itself: it is started again, see {}", layout.log());
     try {
-      server = startServer(layout, asUser, url.password(), port).server();
+      server = startServer(layout, account, url.password(), port).server();
       watch();
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -63,7 +63,8 @@ public final class PostgresBinaries {
   }
 
   static boolean isUsable(Path directory) {
-    return Files.isExecutable(directory.resolve("bin/postgres"));
+    return Files.isExecutable(directory.resolve("bin/postgres"))
+        && Files.isExecutable(directory.resolve("bin/initdb"));
   }
 
   private static String platform() {

@@ -35,9 +35,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Predicate;
 import javax.sql.DataSource;
 import org.axonframework.common.DateTimeUtils;
 import org.axonframework.common.IdentifierFactory;
@@ -50,7 +52,8 @@ import org.slf4j.LoggerFactory;
  * transaction of its own. The first of a kind is durable before the caller goes on; the others of
  * the same actor or network, reason, resource and minute are counted and become one event when the
  * minute is over, so that an attacker cannot fill the ledger by asking. A crash loses at most the
- * counts of the running minute, never a first.
+ * counts of the running minute, never a first. While the database is away no first can be stored,
+ * so each caller hears that, and what was counted before is kept until it can be.
  */
 public final class RequestLog implements AutoCloseable {
 
@@ -60,6 +63,13 @@ public final class RequestLog implements AutoCloseable {
   private static final int MAX_WINDOWS = 10_000;
 
   private static final int MAX_BATCH = 64;
+
+  /** How long a caller waits for its event to be stored; a database that hangs says nothing. */
+  private static final Duration STORE_LIMIT = Duration.ofSeconds(15);
+
+  /** How long what could not be written waits for its next turn. */
+  private static final Duration RETRY_PAUSE = Duration.ofSeconds(2);
+
   private static final int MAX_WAITING = 10_000;
 
   /** A query is stored up to this length: it is the caller's, and may be as long as a body. */
@@ -72,6 +82,11 @@ public final class RequestLog implements AutoCloseable {
   private final Clock clock;
   private final Duration window;
   private final Map<Kind, Window> windows = new HashMap<>();
+
+  /** Windows that are over and could not be written. Guarded by {@code windows}. */
+  private final Map<Kind, Window> unwritten = new HashMap<>();
+
+  private Instant retryAt = Instant.MIN;
   private final LinkedBlockingQueue<Waiting> queue = new LinkedBlockingQueue<>(MAX_WAITING);
   private final Thread writer;
   private volatile boolean closing;
@@ -90,10 +105,19 @@ public final class RequestLog implements AutoCloseable {
       @Nullable String target,
       @Nullable String read) {}
 
+  /**
+   * An event to write.
+   *
+   * @param summary where its counts go back to when it cannot be written; null for a first
+   */
   private record Waiting(
-      Object event, Instant occurredAt, RequestContext context, CompletableFuture<String> durable) {
+      Object event,
+      Instant occurredAt,
+      RequestContext context,
+      CompletableFuture<String> durable,
+      Map.@Nullable Entry<Kind, Window> summary) {
     private Waiting(Object event, Instant occurredAt, RequestContext context) {
-      this(event, occurredAt, context, new CompletableFuture<>());
+      this(event, occurredAt, context, new CompletableFuture<>(), null);
     }
   }
 
@@ -120,6 +144,12 @@ public final class RequestLog implements AutoCloseable {
       this.lastRead = lastRead;
       this.first = opened;
       this.last = opened;
+    }
+
+    private void add(long count, Instant from, Instant to) {
+      first = uncounted == 0 || from.isBefore(first) ? from : first;
+      last = uncounted == 0 || to.isAfter(last) ? to : last;
+      uncounted += count;
     }
   }
 
@@ -333,7 +363,7 @@ public final class RequestLog implements AutoCloseable {
    * @throws LedgerUnavailable when it cannot be stored
    */
   public String append(ControlEvent event, RequestContext context) {
-    return store(new Waiting(event, clock.instant(), context));
+    return await(submit(new Waiting(event, clock.instant(), context)));
   }
 
   private static Kind kind(
@@ -349,14 +379,11 @@ public final class RequestLog implements AutoCloseable {
   private void record(
       Kind kind, RequestContext context, boolean firstAtOnce, @Nullable AuditRead read) {
     Instant now = clock.instant();
-    Kind bounded = kind;
+    Kind bounded;
     Window open;
     Waiting firstOfKind = null;
     synchronized (windows) {
-      if (!windows.containsKey(kind) && windows.size() >= MAX_WINDOWS) {
-        bounded =
-            new Kind(kind.type(), "others", "others", kind.reason(), kind.status(), null, null);
-      }
+      bounded = bounded(kind, windows);
       // What was read by whom must not drown in "others": beyond the limit each has its own event.
       boolean alone = read != null && !bounded.equals(kind);
       open = alone ? null : windows.get(bounded);
@@ -369,11 +396,7 @@ public final class RequestLog implements AutoCloseable {
         }
       }
       if (firstOfKind == null) {
-        if (open.uncounted == 0) {
-          open.first = now;
-        }
-        open.uncounted++;
-        open.last = now;
+        open.add(1, now, now);
         open.lastRead = read;
       }
     }
@@ -391,6 +414,12 @@ public final class RequestLog implements AutoCloseable {
         throw e;
       }
     }
+  }
+
+  private static Kind bounded(Kind kind, Map<Kind, Window> map) {
+    return map.containsKey(kind) || map.size() < MAX_WINDOWS
+        ? kind
+        : new Kind(kind.type(), "others", "others", kind.reason(), kind.status(), null, null);
   }
 
   private static RequestEvent event(
@@ -448,12 +477,12 @@ public final class RequestLog implements AutoCloseable {
   }
 
   private String submit(RequestEvent event, RequestContext context) {
-    return store(new Waiting(event, event.last(), context));
+    return await(submit(new Waiting(event, event.last(), context)));
   }
 
-  private String store(Waiting waiting) {
+  private CompletableFuture<String> submit(Waiting waiting) {
     enqueue(waiting);
-    return await(waiting.durable());
+    return waiting.durable();
   }
 
   private void enqueue(Waiting waiting) {
@@ -468,12 +497,16 @@ public final class RequestLog implements AutoCloseable {
 
   private static String await(CompletableFuture<String> durable) {
     try {
-      return durable.join();
-    } catch (CompletionException e) {
-      if (e.getCause() instanceof LedgerUnavailable unavailable) {
-        throw unavailable;
-      }
-      throw e;
+      return durable.get(STORE_LIMIT.toSeconds(), TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof LedgerUnavailable unavailable
+          ? unavailable
+          : new LedgerUnavailable("the request cannot be recorded", e);
+    } catch (TimeoutException e) {
+      throw new LedgerUnavailable("the request took too long to record", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LedgerUnavailable("shutting down", e);
     }
   }
 
@@ -504,24 +537,56 @@ public final class RequestLog implements AutoCloseable {
     Instant now = clock.instant();
     List<Waiting> summaries = new ArrayList<>();
     synchronized (windows) {
-      Iterator<Map.Entry<Kind, Window>> each = windows.entrySet().iterator();
-      while (each.hasNext() && summaries.size() < MAX_BATCH) {
-        Map.Entry<Kind, Window> entry = each.next();
-        Window open = entry.getValue();
-        if (!all && Duration.between(open.opened, now).compareTo(window) < 0) {
-          continue;
-        }
-        each.remove();
-        if (open.uncounted > 0) {
-          summaries.add(
-              new Waiting(
-                  event(entry.getKey(), open.uncounted, open.first, open.last, open.lastRead),
-                  open.last,
-                  open.context));
+      if (all || !now.isBefore(retryAt)) {
+        take(unwritten, summaries, open -> true);
+      }
+      take(
+          windows,
+          summaries,
+          open -> all || Duration.between(open.opened, now).compareTo(window) >= 0);
+    }
+    return summaries;
+  }
+
+  private static void take(
+      Map<Kind, Window> from, List<Waiting> summaries, Predicate<Window> isOver) {
+    Iterator<Map.Entry<Kind, Window>> each = from.entrySet().iterator();
+    while (each.hasNext() && summaries.size() < MAX_BATCH) {
+      Map.Entry<Kind, Window> entry = each.next();
+      Window open = entry.getValue();
+      if (!isOver.test(open)) {
+        continue;
+      }
+      each.remove();
+      if (open.uncounted > 0) {
+        summaries.add(
+            new Waiting(
+                event(entry.getKey(), open.uncounted, open.first, open.last, open.lastRead),
+                open.last,
+                open.context,
+                new CompletableFuture<>(),
+                Map.entry(entry.getKey(), open)));
+      }
+    }
+  }
+
+  /** Keeps the counts of summaries that could not be written, apart from the windows now open. */
+  private void putBack(List<Waiting> batch) {
+    synchronized (windows) {
+      retryAt = clock.instant().plus(RETRY_PAUSE);
+      for (Waiting waiting : batch) {
+        if (waiting.summary() != null) {
+          unwritten.merge(
+              bounded(waiting.summary().getKey(), unwritten),
+              waiting.summary().getValue(),
+              (kept, more) -> {
+                kept.add(more.uncounted, more.first, more.last);
+                kept.lastRead = more.lastRead;
+                return kept;
+              });
         }
       }
     }
-    return summaries;
   }
 
   private void write(List<Waiting> batch) {
@@ -537,8 +602,13 @@ public final class RequestLog implements AutoCloseable {
       }
       committed.run();
     } catch (SQLException | RuntimeException e) {
-      // The outermost boundary of this thread; summaries that fail are lost, and said to be.
-      LOG.warn("{} events were not recorded: {}", batch.size(), e.getMessage());
+      // The outermost boundary of this thread. At the end there is no later: what is counted then
+      // is lost, and said to be.
+      LOG.warn(
+          "{} events were not recorded{}: {}", batch.size(), closing ? "" : " yet", e.getMessage());
+      if (!closing) {
+        putBack(batch);
+      }
       LedgerUnavailable failure = new LedgerUnavailable("the request cannot be recorded", e);
       batch.forEach(waiting -> waiting.durable().completeExceptionally(failure));
     }

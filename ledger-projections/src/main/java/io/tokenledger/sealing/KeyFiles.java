@@ -12,7 +12,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 
 /** Files that hold a key: of mode 0600, whole or not there at all, durable before they are used. */
-final class KeyFiles {
+public final class KeyFiles {
 
   private KeyFiles() {}
 
@@ -22,7 +22,7 @@ final class KeyFiles {
    *
    * @return false when the file exists already; it is then left as it is
    */
-  static boolean create(Path file, String text) throws IOException {
+  public static boolean create(Path file, String text) throws IOException {
     Path directory = file.toAbsolutePath().getParent();
     Path fresh =
         Files.createTempFile(

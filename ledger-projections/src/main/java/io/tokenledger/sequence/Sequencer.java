@@ -4,13 +4,19 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.store.EventTable;
+import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.store.Locks;
+import io.tokenledger.tlog.Frontier;
+import io.tokenledger.tlog.InvalidTlogFormat;
+import io.tokenledger.tlog.TreeHash;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +42,13 @@ public final class Sequencer implements AutoCloseable {
 
   private static final int MAX_BATCH = 5_000;
   private static final Duration RETRY = Duration.ofSeconds(1);
+  private static final Duration RETRY_REFUSED = Duration.ofSeconds(5);
+  private static final Duration RENEWAL = Duration.ofSeconds(1);
+  private static final int SILENT_SECONDS = 3;
+
+  /** After a scan of everything, rest for this many times as long. */
+  private static final int RECONCILE_REST = 50;
+
   private static final Duration REST = Duration.ofMillis(40);
 
   private static final String TRY_LEAD =
@@ -48,50 +61,34 @@ public final class Sequencer implements AutoCloseable {
       SELECT pg_advisory_xact_lock(?)
       """;
 
-  private static final String SIZE =
+  private static final String RENEW =
       """
-      SELECT size
-        FROM audit.tree_head
-       WHERE log_id = 1
+      UPDATE audit.leader
+         SET node       = ?,
+             pid        = pg_backend_pid(),
+             renewed_at = clock_timestamp()
+       WHERE log_id     = 1
       """;
 
-  private static final String ADD_LEAVES =
+  /** The lock's holder must be the session that should have given a sign: a pid is used again. */
+  private static final String END_SILENT_LEADER =
       """
-      INSERT INTO audit.leaf (leaf_index, global_index, event_id)
-      SELECT ? + row_number() OVER (ORDER BY unsequenced.global_index) - 1,
-             unsequenced.global_index,
-             unsequenced.event_id
-        FROM (SELECT event.global_index, event.event_id
-                FROM ledger.event AS event
-               WHERE event.global_index > ?
-                 AND NOT EXISTS (SELECT 1
-                                   FROM audit.leaf AS leaf
-                                  WHERE leaf.global_index = event.global_index)
-               ORDER BY event.global_index
-               LIMIT ?) AS unsequenced
-      """;
-
-  private static final String GROW =
-      """
-      UPDATE audit.tree_head
-         SET size   = ?
-       WHERE log_id = 1
-         AND size   = ?
-      """;
-
-  private static final String HORIZON =
-      """
-      SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-             pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-      """;
-
-  private static final String HIGHEST_LEAFED =
-      """
-      SELECT coalesce(max(global_index), 0)
-        FROM audit.leaf
+      SELECT pg_terminate_backend(leader.pid)
+        FROM audit.leader AS leader
+        JOIN pg_locks     AS held  ON held.pid = leader.pid
+        JOIN pg_database  AS here  ON here.oid = held.database
+       WHERE here.datname = current_database()
+         AND held.locktype = 'advisory'
+         AND held.granted
+         AND held.classid::bigint << 32 | held.objid::bigint = ?
+         AND leader.renewed_at < clock_timestamp() - make_interval(secs => ?)
       """;
 
   private final DatabaseUrl app;
+  private final String node;
+  private final EventTable events;
+  private final TreeKeeper keeper;
+  private final LogEntries entries = new LogEntries();
   private final Duration interval;
   private final Duration floorPatience;
   private final Duration reconcileInterval;
@@ -104,15 +101,22 @@ public final class Sequencer implements AutoCloseable {
   private volatile boolean leading;
 
   private @Nullable Connection session;
+  private int generation;
+  private Frontier edge = new Frontier();
+  private long renewed;
   private long floor;
   private long candidate;
   private long candidateXmax;
   private long candidateSince;
   private long lastReconcile;
+  private long nextReconcile;
 
   /**
    * @param app the role of the nodes; the sequencer keeps a session of its own, not a pooled one,
    *     because the session is the leadership
+   * @param node name of this node
+   * @param events knows which rows a node wrote
+   * @param keeper looks after the tree while this node leads
    * @param interval how long to wait for new events when nobody calls {@link #wake}
    * @param floorPatience how long a transaction may hold the floor down
    * @param reconcileInterval how often everything is scanned
@@ -120,15 +124,22 @@ public final class Sequencer implements AutoCloseable {
    */
   public Sequencer(
       DatabaseUrl app,
+      String node,
+      EventTable events,
+      TreeKeeper keeper,
       Duration interval,
       Duration floorPatience,
       Duration reconcileInterval,
       Runnable sequenced,
       MeterRegistry meters) {
     this.app = app;
+    this.node = node;
+    this.events = events;
+    this.keeper = keeper;
     this.interval = interval;
     this.floorPatience = floorPatience;
     this.reconcileInterval = reconcileInterval;
+    this.nextReconcile = reconcileInterval.toNanos();
     this.sequenced = sequenced;
     this.leaves = Counter.builder("ledger.sequencer.leaves").register(meters);
     this.lateFinds = Counter.builder("ledger.sequencer.late").register(meters);
@@ -162,10 +173,14 @@ public final class Sequencer implements AutoCloseable {
         if (step() < MAX_BATCH) {
           pause(interval);
         }
-      } catch (SQLException e) {
+      } catch (SQLException | LedgerUnavailable e) {
         LOG.warn("the sequencer lost its session: {}", e.getMessage());
         resign();
         pause(RETRY);
+      } catch (TreeRefused | InvalidTlogFormat e) {
+        LOG.error("this node does not go on with the log: {}", e.getMessage());
+        resign();
+        pause(RETRY_REFUSED);
       }
     }
     resign();
@@ -186,20 +201,61 @@ public final class Sequencer implements AutoCloseable {
       connection.setAutoCommit(false);
       session = connection;
     }
-    leading = queryTrue(connection, TRY_LEAD, Locks.SEQUENCER_LEADER);
-    connection.commit();
-    if (leading) {
-      floor = 0;
-      candidate = 0;
-      candidateXmax = Long.MAX_VALUE;
-      candidateSince = System.nanoTime();
-      lastReconcile = System.nanoTime();
+    boolean locked = queryTrue(connection, TRY_LEAD, Locks.SEQUENCER_LEADER);
+    if (!locked) {
+      endSilentLeader(connection);
+      connection.commit();
+      return false;
     }
-    return leading;
+    renew(connection);
+    connection.commit();
+    reload(connection);
+    floor = 0;
+    candidate = 0;
+    candidateXmax = Long.MAX_VALUE;
+    candidateSince = System.nanoTime();
+    lastReconcile = System.nanoTime();
+    leading = true;
+    return true;
+  }
+
+  /** A leader that hangs keeps its session, and would keep everyone waiting. */
+  private static void endSilentLeader(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(END_SILENT_LEADER)) {
+      statement.setLong(1, Locks.SEQUENCER_LEADER);
+      statement.setInt(2, SILENT_SECONDS);
+      try (ResultSet row = statement.executeQuery()) {
+        if (row.next()) {
+          LOG.warn("the leader gave no sign for {} s; its session is ended", SILENT_SECONDS);
+        }
+      }
+    }
+  }
+
+  private void renew(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(RENEW)) {
+      statement.setString(1, node);
+      statement.executeUpdate();
+    }
+    renewed = System.nanoTime();
+  }
+
+  /** Takes the tree as it is in the database, when the keeper agrees. */
+  private void reload(Connection connection) throws SQLException {
+    LogTable.Head head = LogTable.head(connection);
+    Frontier found = Frontier.of(head.size(), head.edge());
+    if (!found.root().equals(head.root())) {
+      throw new TreeRefused(
+          "edge_differs", "the tree's edge in audit.tree_head does not have the root beside it");
+    }
+    keeper.begin(connection, head.generation(), found.copy());
+    connection.commit();
+    generation = head.generation();
+    edge = found;
   }
 
   /**
-   * One batch.
+   * One round: leaves for what has none, and what the keeper does with the tree.
    *
    * @return how many events got their place
    */
@@ -208,28 +264,63 @@ public final class Sequencer implements AutoCloseable {
     if (connection == null) {
       throw new SQLException("no session");
     }
-    boolean reconcile = System.nanoTime() - lastReconcile > reconcileInterval.toNanos();
-    long from = reconcile ? 0 : floor;
+    long began = System.nanoTime();
+    boolean reconcile = began - lastReconcile > nextReconcile;
     queryNothing(connection, LOCK_BATCH, Locks.SEQUENCER_BATCH);
-    long[] horizon = queryTwo(connection, HORIZON);
-    long size = queryLong(connection, SIZE);
-    int added = addLeaves(connection, size, from);
-    if (added > 0) {
-      grow(connection, size, size + added);
+    if (System.nanoTime() - renewed > RENEWAL.toNanos()) {
+      renew(connection);
     }
-    long highest = added > 0 || candidate == 0 ? queryLong(connection, HIGHEST_LEAFED) : candidate;
+    LogTable.Head head = LogTable.head(connection);
+    if (head.generation() != generation
+        || head.size() != edge.size()
+        || !head.root().equals(edge.root())) {
+      connection.commit();
+      LOG.warn("the tree has {} leaves where this node left {}", head.size(), edge.size());
+      reload(connection);
+      return 0;
+    }
+    long[] horizon = LogTable.horizon(connection);
+    List<LogRow> rows = LogTable.unsequenced(connection, reconcile ? 0 : floor, MAX_BATCH);
+    Frontier grown = edge.copy();
+    List<LogTable.NewLeaf> added = rows.stream().map(this::leaf).toList();
+    if (!rows.isEmpty() && !LogTable.append(connection, generation, grown, added)) {
+      throw new SQLException("another sequencer was faster");
+    }
+    long highest =
+        rows.isEmpty() && candidate != 0 ? candidate : LogTable.highestLeafed(connection);
     connection.commit();
-    if (added > 0) {
-      leaves.increment(added);
+    edge = grown;
+    added.stream().filter(leaf -> !leaf.macValid()).forEach(keeper::forged);
+    if (!rows.isEmpty()) {
+      leaves.increment(rows.size());
+      if (reconcile && floor > 0) {
+        lateFinds.increment(rows.size());
+        LOG.info("the reconcile gave {} events their place", rows.size());
+      }
       sequenced.run();
     }
-    if (added < MAX_BATCH) {
+    keeper.grown(connection, generation, edge.copy());
+    connection.commit();
+    if (rows.size() < MAX_BATCH) {
       if (reconcile) {
         lastReconcile = System.nanoTime();
+        // The longer the history the longer it takes: it may never take more than its share.
+        nextReconcile =
+            Math.max(reconcileInterval.toNanos(), RECONCILE_REST * (lastReconcile - began));
       }
       raiseFloor(horizon[0], horizon[1], highest);
     }
-    return added;
+    return rows.size();
+  }
+
+  private LogTable.NewLeaf leaf(LogRow row) {
+    byte[] entry = entries.write(row);
+    return new LogTable.NewLeaf(
+        row.globalIndex(),
+        row.row().eventId(),
+        entry,
+        TreeHash.leaf(entry),
+        events.isOurs(row.row(), row.mac()));
   }
 
   /**
@@ -254,30 +345,6 @@ public final class Sequencer implements AutoCloseable {
     }
   }
 
-  private int addLeaves(Connection connection, long size, long from) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(ADD_LEAVES)) {
-      statement.setLong(1, size);
-      statement.setLong(2, from);
-      statement.setInt(3, MAX_BATCH);
-      int added = statement.executeUpdate();
-      if (from == 0 && floor > 0 && added > 0) {
-        lateFinds.increment(added);
-        LOG.info("the reconcile gave {} events their place", added);
-      }
-      return added;
-    }
-  }
-
-  private static void grow(Connection connection, long from, long to) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(GROW)) {
-      statement.setLong(1, to);
-      statement.setLong(2, from);
-      if (statement.executeUpdate() != 1) {
-        throw new SQLException("another sequencer was faster");
-      }
-    }
-  }
-
   private static boolean queryTrue(Connection connection, String sql, long key)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
@@ -294,22 +361,6 @@ public final class Sequencer implements AutoCloseable {
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
       statement.setLong(1, key);
       statement.execute();
-    }
-  }
-
-  private static long queryLong(Connection connection, String sql) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(sql);
-        ResultSet row = statement.executeQuery()) {
-      row.next();
-      return row.getLong(1);
-    }
-  }
-
-  private static long[] queryTwo(Connection connection, String sql) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(sql);
-        ResultSet row = statement.executeQuery()) {
-      row.next();
-      return new long[] {row.getLong(1), row.getLong(2)};
     }
   }
 

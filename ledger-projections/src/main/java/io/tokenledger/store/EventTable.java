@@ -3,6 +3,7 @@ package io.tokenledger.store;
 import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.token.Token;
 import io.tokenledger.token.TokenName;
+import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -175,6 +176,11 @@ public final class EventTable {
         row.occurredAt(),
         row.payload(),
         row.metadata());
+  }
+
+  /** Whether a node wrote this row as it stands: its MAC is the one that it must have. */
+  public boolean isOurs(Row row, byte[] mac) {
+    return MessageDigest.isEqual(mac(row), mac);
   }
 
   private byte[] salt() {

@@ -40,19 +40,78 @@ public final class TestLedger {
   }
 
   static Ledger open(DatabaseUrl database, Path keys, @Nullable NoticeTarget noticeWebhook) {
-    return open(database, keys, "n1", noticeWebhook, new SimpleMeterRegistry());
+    return open(
+        database,
+        keys,
+        "n1",
+        List.of(keys.resolve("signing.key")),
+        keys.resolve("state"),
+        null,
+        noticeWebhook,
+        new SimpleMeterRegistry());
   }
 
   /** One of several nodes, with meters to look at. */
   public static Ledger openNode(
       DatabaseUrl database, Path keys, String nodeId, MeterRegistry meters) {
-    return open(database, keys, nodeId, null, meters);
+    return open(
+        database,
+        keys,
+        nodeId,
+        List.of(keys.resolve("signing.key")),
+        keys.resolve("state"),
+        null,
+        null,
+        meters);
+  }
+
+  /** A node that is told which checkpoint to trust. */
+  public static Ledger openTrusting(DatabaseUrl database, Path keys, Path trustCheckpoint) {
+    return open(
+        database,
+        keys,
+        "n1",
+        List.of(keys.resolve("signing.key")),
+        keys.resolve("state"),
+        trustCheckpoint,
+        null,
+        new SimpleMeterRegistry());
+  }
+
+  /** A second node, with a memory of its own. */
+  public static Ledger openNode(
+      DatabaseUrl database, Path keys, Path state, @Nullable Path trustCheckpoint) {
+    return open(
+        database,
+        keys,
+        "n2",
+        List.of(keys.resolve("signing.key")),
+        state,
+        trustCheckpoint,
+        null,
+        new SimpleMeterRegistry());
+  }
+
+  /** A node that signs with these keys. */
+  public static Ledger openWithKeys(DatabaseUrl database, Path keys, List<Path> signingKeys) {
+    return open(
+        database,
+        keys,
+        "n1",
+        signingKeys,
+        keys.resolve("state"),
+        null,
+        null,
+        new SimpleMeterRegistry());
   }
 
   private static Ledger open(
       DatabaseUrl database,
       Path keys,
-      String nodeId,
+      String node,
+      List<Path> signingKeys,
+      Path state,
+      @Nullable Path trustCheckpoint,
       @Nullable NoticeTarget noticeWebhook,
       MeterRegistry meters) {
     return Ledger.open(
@@ -61,8 +120,11 @@ public final class TestLedger {
             keys.resolve("ledger.key"),
             keys.resolve("subjects"),
             "test/log",
-            nodeId,
+            node,
             6,
+            signingKeys,
+            state,
+            trustCheckpoint,
             noticeWebhook),
         meters);
   }

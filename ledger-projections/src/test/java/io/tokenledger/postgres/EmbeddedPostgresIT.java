@@ -131,6 +131,16 @@ class EmbeddedPostgresIT {
   }
 
   @Test
+  void refusesBinariesThatAreNoneInsteadOfTakingOthers() {
+    IllegalStateException refused =
+        assertThrows(
+            IllegalStateException.class,
+            () -> EmbeddedPostgres.start(directory, directory.resolve("nowhere")));
+    assertTrue(refused.getMessage().startsWith("LEDGER_POSTGRES_BINARIES "), refused.getMessage());
+    assertTrue(refused.getMessage().contains("nowhere"), refused.getMessage());
+  }
+
+  @Test
   void refusesADirectoryOfAnotherMajorVersionWithAdvice() throws Exception {
     start().close();
     Files.writeString(directory.resolve("postgres/PG_VERSION"), "14\n");

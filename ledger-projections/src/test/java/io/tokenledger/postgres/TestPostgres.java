@@ -47,6 +47,29 @@ public final class TestPostgres {
     return SERVER.url().on(name);
   }
 
+  /** The superuser's access to a copy of a database to which nobody is connected. */
+  public static DatabaseUrl copyOf(DatabaseUrl original) {
+    String name = "test" + DATABASES.incrementAndGet();
+    try (Connection connection = connect(SERVER.url());
+        Statement statement = connection.createStatement()) {
+      statement.execute("CREATE DATABASE " + name + " TEMPLATE " + original.database());
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
+    }
+    return SERVER.url().on(name);
+  }
+
+  /** Puts a copy in the place of a database, as who restores a backup does. */
+  public static void restore(DatabaseUrl damaged, DatabaseUrl backup) {
+    try (Connection connection = connect(SERVER.url());
+        Statement statement = connection.createStatement()) {
+      statement.execute("DROP DATABASE " + damaged.database() + " WITH (FORCE)");
+      statement.execute("CREATE DATABASE " + damaged.database() + " TEMPLATE " + backup.database());
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   public static Connection connect(DatabaseUrl url) throws SQLException {
     return DriverManager.getConnection(url.jdbcUrl(), url.user(), url.password());
   }

@@ -9,6 +9,9 @@ import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.postgres.TestPostgres;
+import io.tokenledger.sealing.LedgerKey;
+import io.tokenledger.store.EventTable;
+import io.tokenledger.tlog.Frontier;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -50,10 +53,25 @@ class SequencerIT {
     sequencers.forEach(Sequencer::close);
   }
 
+  /** Takes any tree and signs none. */
+  private static final class NoKeeper implements TreeKeeper {
+    @Override
+    public void begin(Connection session, int generation, Frontier edge) {}
+
+    @Override
+    public void grown(Connection session, int generation, Frontier edge) {}
+
+    @Override
+    public void forged(LogTable.NewLeaf leaf) {}
+  }
+
   private Sequencer sequencer(Duration floorPatience, Duration reconcileInterval) {
     Sequencer sequencer =
         new Sequencer(
             Roles.ensureApp(database),
+            "n" + sequencers.size(),
+            new EventTable(LedgerKey.loadOrCreate(keys.resolve("ledger.key"))),
+            new NoKeeper(),
             Duration.ofMillis(20),
             floorPatience,
             reconcileInterval,

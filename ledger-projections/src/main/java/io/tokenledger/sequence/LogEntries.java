@@ -1,0 +1,132 @@
+package io.tokenledger.sequence;
+
+import io.tokenledger.store.EventTable;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Writes the entries that the log hashes: the event's header in clear, payload, metadata and MAC as
+ * commitments, JSON with its keys in a fixed order and no spaces. Whoever has an entry sees that
+ * and when something of which kind happened; whoever has body and salt too can check that it is the
+ * one committed to; once the salt is gone the commitment tells nothing.
+ *
+ * <pre>
+ * {"v":1,"gi":48233,"eid":"0193...","agg":"token:ingest","aty":"Token","seq":0,
+ *  "type":"ResourceTokenCreated","rev":"1","at":"...","rec":"...","actor":"token:1",
+ *  "act":"token.create","out":"success","tgt":"token:7","corr":"...",
+ *  "pc":"HMAC-SHA256(payload salt, payload)","mc":"HMAC-SHA256(metadata salt, metadata)",
+ *  "oc":"HMAC-SHA256(metadata salt, mac)"}
+ * </pre>
+ *
+ * <p>Not for use by several threads.
+ */
+public final class LogEntries {
+
+  /** Longer values stand as their hash: an entry must fit into a bundle, whatever a row holds. */
+  private static final int MAX_VALUE_CHARS = 2_048;
+
+  private static final String HMAC = "HmacSHA256";
+  private static final JsonMapper JSON = JsonMapper.shared();
+
+  private final Mac mac;
+  private final MessageDigest digest;
+
+  public LogEntries() {
+    try {
+      mac = Mac.getInstance(HMAC);
+      digest = MessageDigest.getInstance("SHA-256");
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError("every Java platform has HmacSHA256 and SHA-256", e);
+    }
+  }
+
+  /** The entry of that event. The same event gives the same bytes, whoever asks and whenever. */
+  public byte[] write(LogRow event) {
+    EventTable.Row row = event.row();
+    JsonNode envelope = envelope(row.metadata());
+    StringBuilder json = new StringBuilder(700);
+    json.append("{\"v\":1,\"gi\":").append(event.globalIndex());
+    text(json, "eid", row.eventId());
+    text(json, "agg", row.aggregateId());
+    text(json, "aty", row.aggregateType());
+    json.append(",\"seq\":").append(row.sequenceNumber());
+    text(json, "type", row.eventType());
+    text(json, "rev", row.revision());
+    text(json, "at", row.occurredAt());
+    text(json, "rec", event.recordedAt());
+    text(json, "actor", first(envelope.at("/actor/id"), envelope.at("/actor/type")));
+    text(json, "act", first(envelope.path("action")));
+    text(json, "out", first(envelope.path("outcome")));
+    text(json, "tgt", first(envelope.at("/target/id"), envelope.at("/target/name")));
+    text(json, "corr", first(envelope.path("correlation_id"), envelope.path("request_id")));
+    text(json, "pc", commitment(event.payloadSalt(), utf8(row.payload())));
+    text(json, "mc", commitment(event.metadataSalt(), utf8(row.metadata())));
+    text(json, "oc", commitment(event.metadataSalt(), event.mac()));
+    return utf8(json.append('}').toString());
+  }
+
+  /**
+   * The commitment to a body, 64 lower-case hexadecimal digits; empty without a salt: a body cannot
+   * be hidden by a commitment that anyone may guess.
+   */
+  public String commitment(byte @Nullable [] salt, byte[] body) {
+    if (salt == null) {
+      return "";
+    }
+    try {
+      mac.init(new SecretKeySpec(salt, HMAC));
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError("any bytes are a key", e);
+    }
+    return HexFormat.of().formatHex(mac.doFinal(body));
+  }
+
+  /** What a row holds that no node wrote may be anything; its entry then has an empty header. */
+  private static JsonNode envelope(String metadata) {
+    try {
+      return JSON.readTree(metadata);
+    } catch (JacksonException e) {
+      return JSON.createObjectNode();
+    }
+  }
+
+  private static String first(JsonNode... values) {
+    for (JsonNode value : values) {
+      if (value.isString()) {
+        return value.stringValue();
+      }
+    }
+    return "";
+  }
+
+  private void text(StringBuilder json, String key, String value) {
+    json.append(",\"").append(key).append("\":\"");
+    String shown = value;
+    if (value.length() > MAX_VALUE_CHARS) {
+      shown = "sha256:" + HexFormat.of().formatHex(digest.digest(utf8(value)));
+    }
+    for (int i = 0; i < shown.length(); i++) {
+      char c = shown.charAt(i);
+      if (c == '"' || c == '\\') {
+        json.append('\\').append(c);
+      } else if (c < 0x20) {
+        json.append("\\u00").append(HexFormat.of().toHexDigits((byte) c));
+      } else {
+        json.append(c);
+      }
+    }
+    json.append('"');
+  }
+
+  private static byte[] utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+}
