@@ -362,6 +362,17 @@ class AuditReadsIT {
   }
 
   @Test
+  void aServerTellsItsStartWithVersionAndSettingsAndNoSecret() {
+    List<JsonNode> starts = events("&action=service.start", auditor());
+    JsonNode payload = starts.get(starts.size() - 1).path("payload");
+    assertEquals(ProbeRoutes.VERSION, payload.path("version").asString());
+    JsonNode configuration = payload.path("configuration");
+    assertEquals("127.0.0.1:0", configuration.path("--http-bind").asString());
+    assertEquals("false", configuration.path("--separate-duties").asString());
+    assertFalse(payload.toString().contains(postgres.url().password()));
+  }
+
+  @Test
   void theCatalogueIsDataThatNamesEveryTypeFieldAndRoute() {
     JsonNode catalogue = HttpProbe.json(http.get(CatalogueRoutes.EVENT_TYPES, auditor()));
     JsonNode revoked = null;
