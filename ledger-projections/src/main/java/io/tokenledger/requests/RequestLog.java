@@ -581,6 +581,7 @@ public final class RequestLog implements AutoCloseable {
               waiting.summary().getValue(),
               (kept, more) -> {
                 kept.add(more.uncounted, more.first, more.last);
+                kept.lastRead = more.lastRead;
                 return kept;
               });
         }
