@@ -79,7 +79,8 @@ final class AuditReads {
    *
    * @throws Rejection 403
    */
-  String require(Actor actor) {
+  String require(HttpServletRequest request) {
+    Actor actor = RequestContexts.of(request).actor();
     String right = right(actor);
     if (right == null) {
       throw refused(actor);

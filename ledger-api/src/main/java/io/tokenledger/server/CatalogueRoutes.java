@@ -27,7 +27,7 @@ class CatalogueRoutes {
   /** Says nothing about what happened, so that reading it is no read of the audit log. */
   @GetMapping(EVENT_TYPES)
   void eventTypes(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    audits.require(RequestContexts.of(request).actor());
+    audits.require(request);
     Answers.write(response, 200, json().toString());
   }
 

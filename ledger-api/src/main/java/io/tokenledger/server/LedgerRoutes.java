@@ -184,7 +184,7 @@ class LedgerRoutes {
   /** The audit trail, newest first. */
   @GetMapping(AUDIT)
   void audit(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    String right = audits.require(RequestContexts.of(request).actor());
+    String right = audits.require(request);
     Parameters parameters = new Parameters(request::getParameter);
     String outcome = parameters.text("outcome");
     if (outcome != null && !OUTCOMES.contains(outcome)) {

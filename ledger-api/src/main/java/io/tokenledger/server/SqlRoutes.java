@@ -125,7 +125,7 @@ class SqlRoutes {
     boolean known = leaves.getCount() > 0;
     audits.record(
         request,
-        audits.require(RequestContexts.of(request).actor()),
+        audits.require(request),
         new AuditReads.Asked(result.query(), exact),
         result.rows().size(),
         known ? leaves.getMin() : null,

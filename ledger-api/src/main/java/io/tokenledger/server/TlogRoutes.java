@@ -54,7 +54,7 @@ class TlogRoutes {
 
   /** Who follows the log reads it often: the reads of a minute are one event. */
   private void requireFollower(HttpServletRequest request) {
-    String right = audits.require(RequestContexts.of(request).actor());
+    String right = audits.require(request);
     audits.record(request, right, FOLLOWING, 0, null, null, 0);
   }
 
@@ -141,7 +141,7 @@ class TlogRoutes {
   void proof(
       HttpServletRequest request, HttpServletResponse response, @PathVariable("id") String eventId)
       throws IOException {
-    String right = audits.require(RequestContexts.of(request).actor());
+    String right = audits.require(request);
     TlogProof proof =
         ledger
             .log()
@@ -183,7 +183,7 @@ class TlogRoutes {
   /** A part of the log as a file that proves itself. */
   @PostMapping(BUNDLES)
   void bundle(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    String right = audits.require(RequestContexts.of(request).actor());
+    String right = audits.require(request);
     Parameters parameters = new Parameters(request::getParameter);
     CheckpointTable.Signed newest =
         ledger.log().newest().orElseThrow(() -> notFound("nothing was signed yet"));

@@ -92,6 +92,7 @@ public final class Ledger implements AutoCloseable {
   private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(5);
   private static final Duration CHECKPOINT_INTERVAL = Duration.ofMillis(500);
   private static final Duration VERIFICATION_INTERVAL = Duration.ofDays(1);
+  private static final Duration ALERT_RETRY_PAUSE = Duration.ofSeconds(2);
   private static final Duration WATCH_INTERVAL = Duration.ofSeconds(1);
   private static final Duration SEQUENCER_INTERVAL = Duration.ofMillis(200);
   private static final Duration FLOOR_PATIENCE = Duration.ofSeconds(60);
@@ -121,6 +122,7 @@ public final class Ledger implements AutoCloseable {
   private final AuditLog audit;
   private final Replay replay;
   private final TransparencyLog log;
+  private final @Nullable LogAlerts alerts;
   private final @Nullable Signer signer;
   private final @Nullable CheckpointWatch watch;
   private final @Nullable SelfVerification verification;
@@ -165,19 +167,21 @@ public final class Ledger implements AutoCloseable {
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
     this.log = new TransparencyLog(readers, this::wake);
     if (options.signingKeyFiles().isEmpty()) {
+      this.alerts = null;
       this.signer = null;
       this.watch = null;
       this.verification = null;
       this.sequencer = null;
     } else {
       CheckpointMemory memory = new CheckpointMemory(options.stateDir());
-      LogAlerts alerts = new LogAlerts(requests, refusals);
+      LogAlerts ownAlerts = new LogAlerts(requests, ALERT_RETRY_PAUSE);
+      this.alerts = ownAlerts;
       Signer ownSigner =
           new Signer(
               SigningKeys.loadOrCreate(options.signingKeyFiles()),
               options.logOrigin(),
               memory,
-              alerts,
+              ownAlerts,
               CHECKPOINT_INTERVAL,
               () -> {},
               meters);
@@ -186,7 +190,7 @@ public final class Ledger implements AutoCloseable {
       }
       this.signer = ownSigner;
       this.verification = new SelfVerification(app, table, ownSigner, memory, requests);
-      this.watch = new CheckpointWatch(readers, ownSigner, memory, alerts);
+      this.watch = new CheckpointWatch(readers, ownSigner, memory, ownAlerts);
       this.sequencer =
           new Sequencer(
               app,
@@ -445,21 +449,23 @@ public final class Ledger implements AutoCloseable {
    * @throws LedgerUnavailable when the database does not answer
    */
   public String beginGeneration(String reason, RequestContext context) {
+    Signer.Begun begun;
     try (Connection connection = writers.getConnection()) {
-      Signer.Begun begun = requireSigner().beginGeneration(connection);
-      requests.append(
-          new LogGenerationStarted(
-              begun.generation(),
-              begun.origin(),
-              begun.previousOrigin(),
-              begun.previousSize(),
-              begun.previousNote(),
-              reason),
-          context);
-      return begun.origin();
+      begun = requireSigner().beginGeneration(connection);
     } catch (SQLException e) {
       throw new LedgerUnavailable("no further log was begun", e);
     }
+    // Not while this thread holds a connection: the event is written over another one of the pool.
+    requests.append(
+        new LogGenerationStarted(
+            begun.generation(),
+            begun.origin(),
+            begun.previousOrigin(),
+            begun.previousSize(),
+            begun.previousNote(),
+            reason),
+        context);
+    return begun.origin();
   }
 
   /**
@@ -572,6 +578,9 @@ public final class Ledger implements AutoCloseable {
     housekeeping.close();
     commands.close();
     refusals.shutdown();
+    if (alerts != null) {
+      alerts.close();
+    }
     service.close();
     requests.close();
     usage.close();

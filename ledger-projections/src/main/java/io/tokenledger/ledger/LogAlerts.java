@@ -9,25 +9,54 @@ import io.tokenledger.requests.RequestLog;
 import io.tokenledger.signing.Alerts;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.tlog.VerifierKey;
+import java.time.Duration;
 import java.util.UUID;
-import java.util.concurrent.Executor;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Makes an event and a log line of what the log's keeper reports, beside the keeper's own thread:
- * that one holds the leadership and must not wait for a transaction.
+ * that one holds the leadership and must not wait for a transaction. The keeper reports each thing
+ * once, so an event that cannot be stored is tried again for a while.
  */
-final class LogAlerts implements Alerts {
+final class LogAlerts implements Alerts, AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(LogAlerts.class);
 
-  private final RequestLog requests;
-  private final Executor executor;
+  /** More than the forged rows that fit into one batch of leaves. */
+  private static final int MAX_WAITING = 10_000;
 
-  LogAlerts(RequestLog requests, Executor executor) {
+  private static final int MAX_TRIES = 30;
+
+  private static final Duration CLOSING_LIMIT = Duration.ofSeconds(5);
+
+  private final RequestLog requests;
+  private final Duration retryPause;
+  private final CountDownLatch closing = new CountDownLatch(1);
+  private final ThreadPoolExecutor executor =
+      new ThreadPoolExecutor(
+          1,
+          1,
+          0,
+          TimeUnit.SECONDS,
+          new ArrayBlockingQueue<>(MAX_WAITING),
+          work -> {
+            Thread thread = new Thread(work, "ledger-alerts");
+            thread.setDaemon(true);
+            return thread;
+          });
+
+  /**
+   * @param retryPause how long to wait before an event that could not be stored is tried again
+   */
+  LogAlerts(RequestLog requests, Duration retryPause) {
     this.requests = requests;
-    this.executor = executor;
+    this.retryPause = retryPause;
   }
 
   @Override
@@ -49,14 +78,50 @@ final class LogAlerts implements Alerts {
   }
 
   private void append(ControlEvent event) {
-    executor.execute(
-        () -> {
-          try {
-            requests.append(
-                event, RequestContext.ofNode("log", "keeper", UUID.randomUUID().toString()));
-          } catch (LedgerUnavailable e) {
-            LOG.warn("{} is not recorded: {}", event, e.getMessage());
-          }
-        });
+    try {
+      executor.execute(() -> appendInTheEnd(event));
+    } catch (RejectedExecutionException e) {
+      // The keeper goes on: it is draining, or who forges by the thousand is in the leaves anyway.
+      LOG.error("{} is not recorded: too many wait, or the node drains", event);
+    }
+  }
+
+  private void appendInTheEnd(ControlEvent event) {
+    for (int tries = 1; tries <= MAX_TRIES; tries++) {
+      try {
+        requests.append(
+            event, RequestContext.ofNode("log", "keeper", UUID.randomUUID().toString()));
+        return;
+      } catch (LedgerUnavailable e) {
+        LOG.warn("{} is not recorded yet: {}", event, e.getMessage());
+        if (isClosingAfter(retryPause)) {
+          break;
+        }
+      }
+    }
+    LOG.error("{} is not recorded: the database does not take it", event);
+  }
+
+  private boolean isClosingAfter(Duration pause) {
+    try {
+      return closing.await(pause.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return true;
+    }
+  }
+
+  /** Stores what waits, as far as the database takes it. */
+  @Override
+  public void close() {
+    closing.countDown();
+    executor.shutdown();
+    try {
+      boolean ended = executor.awaitTermination(CLOSING_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      LOG.debug("alerts ended: {}", ended);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    executor.shutdownNow();
   }
 }

@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.tokenledger.audit.EventType;
+import io.tokenledger.history.AuditEntry;
+import io.tokenledger.history.AuditQuery;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.postgres.DatabaseUrl;
@@ -312,7 +315,13 @@ class TamperIT {
               + " 'token:forged', 0, aggregate_type, event_type, revision, occurred_at,"
               + " 'no json', 'no json', mac FROM ledger.event ORDER BY global_index LIMIT 1");
       signed(ledger, 2);
+      long index =
+          number(database, "SELECT global_index FROM audit.leaf WHERE event_id = 'forged'");
+      awaitAlert(
+          database, "ForgedEventFound", "{\"global_index\":" + index + ",\"event_id\":\"forged\"}");
+      signed(ledger, 3);
     }
+    assertEquals(1, number(database, alerts("ForgedEventFound")), "the finding is itself no find");
     try (Connection connection = TestPostgres.connect(database);
         Statement statement = connection.createStatement();
         ResultSet row =
@@ -322,6 +331,35 @@ class TamperIT {
       assertEquals("forged", row.getString(1));
       assertFalse(row.next());
     }
+  }
+
+  private static String alerts(String type) {
+    return "SELECT count(*) FROM ledger.event WHERE event_type = '" + type + "'";
+  }
+
+  private static long number(DatabaseUrl database, String query) throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(query)) {
+      assertTrue(row.next(), query);
+      return row.getLong(1);
+    }
+  }
+
+  /** The event of that type and payload, which the node itself wrote; one, however often asked. */
+  private static void awaitAlert(DatabaseUrl database, String type, String payload)
+      throws Exception {
+    String found =
+        alerts(type)
+            + " AND aggregate_type = 'Service' AND payload = '"
+            + payload
+            + "' AND metadata::jsonb -> 'actor' ->> 'type' = 'system'";
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (number(database, found) == 0) {
+      assertTrue(System.nanoTime() < end, type + " is recorded");
+      TimeUnit.MILLISECONDS.sleep(20);
+    }
+    assertEquals(1, number(database, alerts(type)), type);
   }
 
   private static Path freshKeys(String name) throws IOException {
@@ -411,6 +449,7 @@ class TamperIT {
       assertTrue(Objects.requireNonNull(ledger.signingRefused()).contains("history was rewritten"));
       TestLedger.create(ledger, "after", TestLedger.newHash(), "db:a:read").join();
       assertEquals(Optional.empty(), ledger.log().newest());
+      awaitAlert(database, "SigningRefused", "{\"reason\":\"history_rewritten\",\"size\":20}");
     }
   }
 
@@ -476,6 +515,7 @@ class TamperIT {
       signed(ledger, 20);
       cutTo(database, 12);
       awaitRefusal(ledger);
+      awaitAlert(database, "SigningRefused", "{\"reason\":\"smaller_than_signed\",\"size\":12}");
     }
   }
 
@@ -505,6 +545,24 @@ class TamperIT {
               "restored from the backup of monday", TestLedger.context(TestLedger.ADMIN)));
       SignedNote next = awaitOrigin(ledger, "test/log/2", 20);
       assertNull(ledger.signingRefused());
+      List<AuditEntry> begun =
+          ledger
+              .audit()
+              .search(AuditQuery.newest(EventType.LOG_GENERATION_STARTED.action(), 10))
+              .entries();
+      assertEquals(1, begun.size());
+      assertEquals("alice", begun.get(0).actorName(), "who asked for it");
+      assertTrue(begun.get(0).payload().contains("restored from the backup of monday"));
+      assertEquals(
+          List.of("smaller_than_signed"),
+          ledger
+              .audit()
+              .search(AuditQuery.newest(EventType.SIGNING_REFUSED.action(), 10))
+              .entries()
+              .stream()
+              .map(AuditEntry::outcomeReason)
+              .toList(),
+          "what was refused before stands in the new log");
       assertEquals(2, ledger.log().generations().size());
       assertEquals(
           lost.toString(),
@@ -628,6 +686,14 @@ class TamperIT {
       for (VerifierKey key : both.verifierKeys("test/log/1")) {
         assertTrue(note.isSignedBy(key), key.toString());
       }
+      awaitAlert(
+          database,
+          "SigningKeyRotated",
+          "{\"old_vkey\":\""
+              + both.verifierKeys("test/log/1").get(0)
+              + "\",\"new_vkey\":\""
+              + both.verifierKeys("test/log/1").get(1)
+              + "\"}");
     }
     try (Ledger ledger = TestLedger.openWithKeys(database, own, List.of(next))) {
       create(ledger, 6, 9);
