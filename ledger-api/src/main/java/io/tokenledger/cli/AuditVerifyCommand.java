@@ -136,7 +136,7 @@ final class AuditVerifyCommand implements Callable<Integer> {
   }
 
   private static void progress(long done, long total) {
-    if (System.console() == null || total == 0) {
+    if (!Terminal.isPerson() || total == 0) {
       return;
     }
     int filled = (int) (BAR * Math.min(done, total) / total);

@@ -1,5 +1,6 @@
 package io.tokenledger.cli;
 
+import io.tokenledger.audit.RequestContext;
 import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -16,6 +17,7 @@ import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.UUID;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManager;
@@ -230,12 +232,18 @@ class Remote {
     return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
   }
 
+  /** Who asks and why, for a command that asks no server. */
+  RequestContext offline() {
+    return RequestContext.ofOffline(
+        onBehalfOf, reason, ticket, "cli/" + LedgerCli.version(), UUID.randomUUID().toString());
+  }
+
   private String url() {
     String url = firstOf(host, "LEDGER_HOST_URL", "INFLUXDB3_HOST_URL");
     return url == null ? "http://127.0.0.1:8181" : url.replaceAll("/+$", "");
   }
 
-  private static @Nullable String firstOf(@Nullable String flag, String... variables) {
+  static @Nullable String firstOf(@Nullable String flag, String... variables) {
     if (flag != null) {
       return flag;
     }

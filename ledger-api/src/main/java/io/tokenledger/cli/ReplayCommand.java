@@ -2,20 +2,15 @@ package io.tokenledger.cli;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tokenledger.ledger.Ledger;
-import io.tokenledger.postgres.DataDirectoryInUse;
-import io.tokenledger.postgres.DatabaseUrl;
-import io.tokenledger.postgres.EmbeddedPostgres;
-import io.tokenledger.replay.Replay;
 import io.tokenledger.replay.ReplayReport;
 import io.tokenledger.replay.ReplayReport.Difference;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.store.UnreadableEvent;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,7 +39,7 @@ final class ReplayCommand {
   static final class Verify extends Run {
     @Override
     public Integer call() {
-      return run("/api/v1/replay/verify", Replay::verify);
+      return run("/api/v1/replay/verify", false);
     }
   }
 
@@ -57,7 +52,7 @@ final class ReplayCommand {
   static final class Swap extends Run {
     @Override
     public Integer call() {
-      int code = run("/api/v1/replay/swap", Replay::swap);
+      int code = run("/api/v1/replay/swap", true);
       return code == LedgerCli.DIFFERENT ? 0 : code;
     }
   }
@@ -67,24 +62,29 @@ final class ReplayCommand {
 
     @Mixin private Remote.WithToken remote = new Remote.WithToken();
 
-    @Option(
-        names = "--data-dir",
-        paramLabel = "DIR",
-        description = "Works on this embedded database; no server may run on it")
-    private @Nullable Path dataDir;
+    @Mixin private OfflineDatabase database = new OfflineDatabase();
 
     @Option(
-        names = "--database-url",
-        paramLabel = "URL",
-        description = "Works on this database itself, without a server")
-    private @Nullable String databaseUrl;
+        names = "--ledger-key-file",
+        paramLabel = "FILE",
+        description =
+            "Without a server, to record a swap. Default DIR/ledger.key [LEDGER_KEY_FILE]")
+    private @Nullable String ledgerKeyFile;
+
+    @Option(
+        names = "--subject-key-store",
+        paramLabel = "DIR",
+        description =
+            "Without a server, to record a swap. Default DIR/subject-keys"
+                + " [LEDGER_SUBJECT_KEY_STORE]")
+    private @Nullable String subjectKeyStore;
 
     private @Nullable ReplayReport report;
     private @Nullable String error;
 
-    int run(String route, BiFunction<Replay, Replay.Progress, ReplayReport> work) {
-      if (dataDir != null || databaseUrl != null) {
-        runHere(work);
+    int run(String route, boolean swap) {
+      if (database.isGiven()) {
+        runHere(swap);
       } else {
         runThere(route);
       }
@@ -144,11 +144,14 @@ final class ReplayCommand {
           json.path("millis").asLong());
     }
 
-    private void runHere(BiFunction<Replay, Replay.Progress, ReplayReport> work) {
-      try (Opened opened = open()) {
-        report = work.apply(opened.replay(), Run::progress);
-      } catch (DataDirectoryInUse e) {
-        throw new CommandFailed(LedgerCli.UNKNOWN, "the server is running: drop --data-dir");
+    private void runHere(boolean swap) {
+      try (OfflineDatabase.Opened opened = database.open();
+          Ledger.Offline ledger = Ledger.openOffline(opened.url(), new SimpleMeterRegistry())) {
+        Instant started = Instant.now();
+        report = swap ? ledger.replay().swap(Run::progress) : ledger.replay().verify(Run::progress);
+        if (swap) {
+          record(ledger, report.differenceCount() == 0, started);
+        }
       } catch (IllegalStateException
           | IllegalArgumentException
           | LedgerUnavailable
@@ -157,44 +160,28 @@ final class ReplayCommand {
       }
     }
 
-    private record Opened(@Nullable EmbeddedPostgres postgres, Ledger.Offline ledger)
-        implements AutoCloseable {
-      Replay replay() {
-        return ledger.replay();
-      }
-
-      @Override
-      public void close() {
-        ledger.close();
-        if (postgres != null) {
-          postgres.close();
+    /** The swap is done by then: what keeps it out of the history is said, and no failure. */
+    private void record(Ledger.Offline ledger, boolean equal, Instant started) {
+      Path key = file(ledgerKeyFile, "LEDGER_KEY_FILE", "ledger.key");
+      Path subjects = file(subjectKeyStore, "LEDGER_SUBJECT_KEY_STORE", "subject-keys");
+      try {
+        if (key == null || subjects == null) {
+          throw new IllegalStateException("give --ledger-key-file and --subject-key-store");
         }
+        ledger.recordSwap(new Ledger.OfflineKeys(key, subjects), remote.offline(), equal, started);
+      } catch (IllegalStateException | LedgerUnavailable e) {
+        System.err.println("ledger: no event records this swap: " + e.getMessage());
       }
     }
 
-    private Opened open() {
-      if (databaseUrl != null) {
-        return new Opened(
-            null, Ledger.openOffline(DatabaseUrl.parse(databaseUrl), new SimpleMeterRegistry()));
-      }
-      Path directory = java.util.Objects.requireNonNull(dataDir);
-      if (!Files.isDirectory(directory.resolve("postgres"))) {
-        throw new IllegalArgumentException("--data-dir " + directory + " holds no ledger");
-      }
-      String preset = System.getenv("LEDGER_POSTGRES_BINARIES");
-      EmbeddedPostgres postgres =
-          EmbeddedPostgres.start(
-              directory, preset == null || preset.isEmpty() ? null : Path.of(preset));
-      try {
-        return new Opened(postgres, Ledger.openOffline(postgres.url(), new SimpleMeterRegistry()));
-      } catch (RuntimeException e) {
-        postgres.close();
-        throw e;
-      }
+    private @Nullable Path file(@Nullable String flag, String variable, String beside) {
+      String given = Remote.firstOf(flag, variable);
+      Path dataDir = database.dataDir();
+      return given != null ? Path.of(given) : dataDir == null ? null : dataDir.resolve(beside);
     }
 
     private static void progress(long done, long total) {
-      if (System.console() == null || total == 0) {
+      if (!Terminal.isPerson() || total == 0) {
         return;
       }
       int filled = (int) (BAR * Math.min(done, total) / total);

@@ -1,6 +1,7 @@
 package io.tokenledger.cli;
 
 import java.io.BufferedReader;
+import java.io.Console;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
@@ -16,7 +17,20 @@ final class Terminal {
 
   /** Whether a person reads the output: only then are there colour codes. */
   static boolean isPerson() {
-    return System.console() != null;
+    Console console = System.console();
+    return console != null && isTerminal(Console.class, console);
+  }
+
+  /**
+   * From Java 22 on there is a console where there is no terminal, in a pipe too, and it says
+   * whether there is one.
+   */
+  static boolean isTerminal(Class<?> type, Object console) {
+    try {
+      return (boolean) type.getMethod("isTerminal").invoke(console);
+    } catch (ReflectiveOperationException e) {
+      return true;
+    }
   }
 
   /** The next line of standard input; null at its end. */

@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
@@ -26,6 +27,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** The launcher as a user runs it: a process that is killed, stopped, and started again. */
 class ProcessIT {
@@ -244,11 +247,7 @@ class ProcessIT {
     Map<String, String> host = Map.of("LEDGER_HOST_URL", node.url());
     Said operator = run(host, "create", "token", "--admin", "--format", "json");
     assertEquals(0, operator.exitCode(), operator.err());
-    String secret =
-        tools.jackson.databind.json.JsonMapper.shared()
-            .readTree(operator.out())
-            .path("token")
-            .asString();
+    String secret = JsonMapper.shared().readTree(operator.out()).path("token").asString();
     Map<String, String> environment =
         Map.of(
             "LEDGER_HOST_URL",
@@ -300,6 +299,42 @@ class ProcessIT {
     Said offline = run(environment, "replay", "verify", "--data-dir", data().toString());
     assertEquals(0, offline.exitCode(), offline.err());
     assertEquals(3, run(environment, "replay", "verify").exitCode());
+    theSwapWithoutAServerLeavesItsEventWhereTheKeysAre(environment);
+  }
+
+  private void theSwapWithoutAServerLeavesItsEventWhereTheKeysAre(Map<String, String> environment)
+      throws Exception {
+    String[] swap = {
+      "replay", "swap", "--data-dir", data().toString(), "--ticket", "CHG-7", "--reason", "a drill"
+    };
+    Said recorded = run(environment, swap);
+    assertEquals(0, recorded.exitCode(), recorded.err());
+    assertFalse(recorded.err().contains("no event"), recorded.err());
+    Path key = data().resolve("ledger.key");
+    Path away = data().resolve("away.key");
+    Files.move(key, away);
+    Said silent = run(environment, swap);
+    assertEquals(0, silent.exitCode(), silent.err());
+    assertTrue(
+        silent.err().contains("no event records this swap: there is no --ledger-key-file"),
+        silent.err());
+    assertFalse(Files.exists(key), "no key of nobody's is made");
+    Files.move(away, key);
+
+    Node node = serve();
+    Map<String, String> there = new HashMap<>(environment);
+    there.put("LEDGER_HOST_URL", node.url());
+    Said log = run(there, "audit", "log", "--action", "replay.swap", "--format", "json");
+    assertEquals(0, log.exitCode(), log.err());
+    assertEquals(1, log.out().strip().lines().count(), log.out());
+    JsonNode event = JsonMapper.shared().readTree(log.out());
+    assertEquals("system", event.path("actor").path("type").asString());
+    JsonNode envelope = event.path("envelope");
+    assertEquals("offline", envelope.path("actor").path("auth_method").asString());
+    String client = envelope.path("source").path("client").asString();
+    assertTrue(client.startsWith("cli/0."), client);
+    assertEquals("CHG-7", envelope.path("ticket").asString());
+    assertEquals("a drill", envelope.path("reason").asString());
   }
 
   @Test

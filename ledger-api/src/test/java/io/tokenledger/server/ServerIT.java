@@ -14,6 +14,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
@@ -662,5 +663,37 @@ class ServerIT {
                     .forEach(method -> documented.add(method.toUpperCase() + " " + path.getKey())));
     assertTrue(documented.size() > 20);
     assertEquals(TestServer.routes(), documented.stream().sorted().toList());
+  }
+
+  @Test
+  void everyRouteThatTakesJsonDocumentsHowABodyIsRefusedAndRefusesItSo() {
+    JsonNode paths = HttpProbe.json(http.send(http.request("/openapi.json"))).path("paths");
+    List<String> tried = new ArrayList<>();
+    for (var path : paths.properties()) {
+      for (var method : path.getValue().properties()) {
+        JsonNode operation = method.getValue();
+        if (!operation.has("requestBody")) {
+          continue;
+        }
+        String route = method.getKey().toUpperCase(Locale.ROOT) + " " + path.getKey();
+        List<String> refusals = new ArrayList<>(List.of("400", "413", "415"));
+        if (!operation.path("security").isArray()) {
+          refusals.addAll(List.of("401", "403", "503"));
+        }
+        refusals.forEach(
+            status -> assertTrue(operation.path("responses").has(status), route + " " + status));
+        HttpResponse<String> answer =
+            http.send(
+                http.request(path.getKey().replace("{id}", "1"))
+                    .header("Authorization", "Bearer " + operator)
+                    .header("Content-Type", "text/plain")
+                    .method(
+                        method.getKey().toUpperCase(Locale.ROOT), BodyPublishers.ofString("{}")));
+        assertEquals(415, answer.statusCode(), route);
+        tried.add(route);
+      }
+    }
+    assertTrue(tried.size() > 10, tried.toString());
+    assertTrue(paths.path(TokenRoutes.BOOTSTRAP).path("post").path("responses").has("400"));
   }
 }

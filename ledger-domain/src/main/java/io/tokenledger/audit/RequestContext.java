@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param actor the authenticated token, anonymous, or the node itself
  * @param authMethod how the credential came: {@code bearer}, {@code token}, {@code basic}, {@code
- *     query}, {@code file}, {@code recovery}; null for none
+ *     query}, {@code file}, {@code recovery}, {@code offline}; null for none
  * @param onBehalfOf the human for whom the actor acts, as asserted by it
  * @param reason why, as asserted
  * @param ticket the change or incident number, as asserted
@@ -57,6 +57,31 @@ public record RequestContext(
         false,
         null,
         "node",
+        requestId,
+        null,
+        null,
+        null);
+  }
+
+  /** The context of a command that works on the database itself, without a server. */
+  public static RequestContext ofOffline(
+      @Nullable String onBehalfOf,
+      @Nullable String reason,
+      @Nullable String ticket,
+      String client,
+      String requestId) {
+    return new RequestContext(
+        Actor.SYSTEM,
+        "offline",
+        onBehalfOf,
+        reason,
+        ticket,
+        null,
+        0,
+        null,
+        false,
+        null,
+        client,
         requestId,
         null,
         null,

@@ -261,15 +261,74 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
-  /**
-   * The ledger without its workers: for replays while no server runs. Neither migrates nor appends.
-   */
-  public record Offline(Replay replay, Runnable end) implements AutoCloseable {
+  /** The ledger without its workers: for replays while no server runs. Never migrates. */
+  public static final class Offline implements AutoCloseable {
+
+    private static final String NODE = "offline";
+
+    private final HikariDataSource writers;
+    private final MeterRegistry meters;
+
+    private Offline(HikariDataSource writers, MeterRegistry meters) {
+      this.writers = writers;
+      this.meters = meters;
+    }
+
+    public Replay replay() {
+      return new Replay(writers);
+    }
+
+    /**
+     * Leaves the event of a swap, which the next server gives its place in the log.
+     *
+     * @param equal whether the live lookup was what the events say
+     * @throws IllegalStateException when the keys are not there, or another ledger's
+     * @throws LedgerUnavailable when it cannot be stored
+     */
+    public void recordSwap(
+        OfflineKeys keys, RequestContext context, boolean equal, Instant started) {
+      // Made when missing they would be keys of nobody's: that is for a server to do.
+      if (!Files.isRegularFile(keys.ledgerKeyFile())) {
+        throw new IllegalStateException("there is no --ledger-key-file " + keys.ledgerKeyFile());
+      }
+      if (!Files.isDirectory(keys.subjectKeyStore())) {
+        throw new IllegalStateException(
+            "there is no --subject-key-store " + keys.subjectKeyStore());
+      }
+      LedgerKey key = LedgerKey.loadOrCreate(keys.ledgerKeyFile());
+      requireSameKey(writers, key);
+      Envelopes envelopes =
+          new Envelopes(new SubjectKeys(keys.subjectKeyStore()), key, logOrigin(), NODE);
+      try (RequestLog requests =
+          new RequestLog(
+              writers,
+              new EventTable(key),
+              envelopes,
+              () -> {},
+              Clock.systemUTC(),
+              REFUSAL_WINDOW,
+              meters)) {
+        requests.replayFinished(context, "replay.swap", equal, started);
+      }
+    }
+
+    private String logOrigin() {
+      try (Connection connection = writers.getConnection()) {
+        return EventTable.logOrigin(connection)
+            .orElseThrow(() -> new IllegalStateException("there are no events yet"));
+      } catch (SQLException e) {
+        throw new LedgerUnavailable("the name of the log cannot be read", e);
+      }
+    }
+
     @Override
     public void close() {
-      end.run();
+      writers.close();
     }
   }
+
+  /** Where the keys lie with which an event is sealed and marked while no server runs. */
+  public record OfflineKeys(Path ledgerKeyFile, Path subjectKeyStore) {}
 
   /**
    * Opens the database of a ledger that exists for replays only.
@@ -278,7 +337,7 @@ public final class Ledger implements AutoCloseable {
    */
   public static Offline openOffline(DatabaseUrl owner, MeterRegistry meters) {
     HikariDataSource writers = pool(Roles.ensureApp(owner), "ledger-replay", 2, false, meters);
-    return new Offline(new Replay(writers), writers::close);
+    return new Offline(writers, meters);
   }
 
   /**

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** All SQL on {@code ledger.event} that writes, and the read by stream. */
@@ -66,6 +67,14 @@ public final class EventTable {
              (SELECT count(*) FROM token_lookup WHERE token_name = ?)
       """;
 
+  private static final String LOG_ORIGIN =
+      """
+      SELECT metadata::jsonb ->> 'log_origin'
+        FROM ledger.event
+       ORDER BY global_index DESC
+       LIMIT 1
+      """;
+
   private final LedgerKey ledgerKey;
   private final SecureRandom random = new SecureRandom();
 
@@ -92,6 +101,14 @@ public final class EventTable {
 
   public EventTable(LedgerKey ledgerKey) {
     this.ledgerKey = ledgerKey;
+  }
+
+  /** The log's name in the newest event; empty before the first. */
+  public static Optional<String> logOrigin(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(LOG_ORIGIN);
+        ResultSet row = statement.executeQuery()) {
+      return row.next() ? Optional.ofNullable(row.getString(1)) : Optional.empty();
+    }
   }
 
   /** Waits while a swap of projections is under way, and lets none begin before the commit. */

@@ -10,22 +10,38 @@ import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditPage;
 import io.tokenledger.history.AuditQuery;
 import io.tokenledger.lookup.FoundToken;
+import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.replay.ReplayReport;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
+import io.tokenledger.token.Expiry;
 import io.tokenledger.token.Refusal;
 import io.tokenledger.token.SecretHash;
+import io.tokenledger.token.TokenCommand.ChangeExpiry;
+import io.tokenledger.token.TokenCommand.ChangePermissions;
+import io.tokenledger.token.TokenCommand.CreateNamedAdmin;
+import io.tokenledger.token.TokenCommand.CreateResourceToken;
+import io.tokenledger.token.TokenCommand.DescribeToken;
 import io.tokenledger.token.TokenCommand.RegenerateOperatorToken;
+import io.tokenledger.token.TokenCommand.ResumeToken;
+import io.tokenledger.token.TokenCommand.RevokeToken;
+import io.tokenledger.token.TokenCommand.RotateToken;
+import io.tokenledger.token.TokenCommand.SuspendToken;
+import io.tokenledger.token.TokenId;
+import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
+import io.tokenledger.token.TokenSummary;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -52,6 +68,44 @@ class LedgerIT {
 
   private static final AuditQuery ALL =
       new AuditQuery(null, null, null, null, null, null, null, null, 1_000);
+
+  private static final String TOKEN_EVENTS =
+      """
+      SELECT event_type, payload
+        FROM ledger.event
+       WHERE aggregate_type = 'Token'
+       ORDER BY aggregate_id, sequence_number
+      """;
+
+  private static final String LIVE_ROWS =
+      """
+      SELECT encode(secret_hash, 'hex'),
+             token_id                          AS id,
+             token_name                        AS name,
+             kind,
+             array_to_string(permissions, ' ') AS permissions,
+             created_at_ms                     AS created,
+             expires_at_ms                     AS expires,
+             revoked_at_ms                     AS revoked,
+             superseded_at_ms                  AS superseded,
+             suspended_at_ms                   AS suspended
+        FROM views.token_lookup
+      """;
+
+  private static final String REBUILT_ROWS =
+      """
+      SELECT encode(secret_hash, 'hex'),
+             token_id                          AS id,
+             token_name                        AS name,
+             kind,
+             array_to_string(permissions, ' ') AS permissions,
+             created_at_ms                     AS created,
+             expires_at_ms                     AS expires,
+             revoked_at_ms                     AS revoked,
+             superseded_at_ms                  AS superseded,
+             suspended_at_ms                   AS suspended
+        FROM rebuild.token_lookup
+      """;
 
   @TempDir Path keys;
   private DatabaseUrl database;
@@ -244,61 +298,168 @@ class LedgerIT {
   @Test
   void theLookupIsWhatANaiveFoldOfTheEventsGives() throws Exception {
     Random random = new Random(5);
+    Map<String, TokenId> ids = new HashMap<>();
     TestLedger.createOperator(ledger, TestLedger.newHash()).join();
-    for (int i = 0; i < 150; i++) {
-      String name = "n" + random.nextInt(8);
-      CompletableFuture<?> answer =
-          switch (random.nextInt(4)) {
-            case 0 -> TestLedger.revoke(ledger, name);
-            case 1 ->
-                TestLedger.execute(
-                    ledger,
-                    new RegenerateOperatorToken(
-                        TestLedger.newHash(), TestLedger.now(), Actor.SYSTEM));
-            default -> TestLedger.create(ledger, name, TestLedger.newHash(), "db:a:read");
-          };
-      answer.handle((done, refused) -> refused).get(20, TimeUnit.SECONDS);
+    for (int i = 0; i < 400; i++) {
+      TokenName name = new TokenName("n" + random.nextInt(8));
+      CompletableFuture<TokenSummary> answer =
+          ledger.execute(
+              randomProposal(random, name, ids.getOrDefault(name.value(), TokenId.OPERATOR)),
+              TestLedger.context(TestLedger.ADMIN));
+      answer
+          .handle(
+              (done, refused) ->
+                  done == null || done.id().equals(TokenId.OPERATOR)
+                      ? null
+                      : ids.put(name.value(), done.id()))
+          .get(20, TimeUnit.SECONDS);
     }
-    Map<String, String> folded = new TreeMap<>();
-    Map<String, String> live = new TreeMap<>();
+    assertEquals(0, ledger.replay().verify((done, total) -> {}).differenceCount());
+
+    Map<String, Map<String, String>> folded = new TreeMap<>();
     try (Connection connection = TestPostgres.connect(database);
         Statement statement = connection.createStatement()) {
-      try (var row =
-          statement.executeQuery(
-              "SELECT event_type, payload FROM ledger.event WHERE aggregate_type = 'Token'"
-                  + " ORDER BY aggregate_id, sequence_number")) {
+      try (var row = statement.executeQuery(TOKEN_EVENTS)) {
         while (row.next()) {
-          JsonNode payload = JsonMapper.shared().readTree(row.getString(2));
-          fold(folded, row.getString(1), payload);
+          fold(folded, row.getString(1), JsonMapper.shared().readTree(row.getString(2)));
         }
       }
-      try (var row =
-          statement.executeQuery(
-              "SELECT encode(secret_hash, 'hex'), token_id, token_name,"
-                  + " revoked_at_ms IS NOT NULL, superseded_at_ms IS NOT NULL"
-                  + " FROM views.token_lookup")) {
-        while (row.next()) {
-          live.put(
-              row.getString(1),
-              row.getLong(2)
-                  + " "
-                  + row.getString(3)
-                  + (row.getBoolean(4) || row.getBoolean(5) ? " ended" : " live"));
-        }
-      }
+      assertEquals(folded, rows(statement, LIVE_ROWS));
+      assertEquals(folded, rows(statement, REBUILT_ROWS));
     }
-    assertEquals(folded, live);
+    // What never came up was not tried.
+    for (String column : List.of("expires", "revoked", "superseded", "suspended")) {
+      Set<Boolean> seen = new HashSet<>();
+      folded.values().forEach(row -> seen.add(row.get(column).equals("null")));
+      assertEquals(Set.of(true, false), seen, column);
+    }
+    Set<String> kinds = new HashSet<>();
+    folded.values().forEach(row -> kinds.add(row.get("kind")));
+    assertEquals(Set.of("operator", "admin", "resource"), kinds);
   }
 
-  /** One line a secret: id, name, and whether it may still be used. */
-  private static void fold(Map<String, String> tokens, String type, JsonNode payload) {
-    String whose = payload.path("id").asLong() + " " + payload.path("name").asString();
-    if (type.equals("TokenRevoked") || type.equals("OperatorTokenRegenerated")) {
-      tokens.replaceAll((hash, token) -> token.equals(whose + " live") ? whose + " ended" : token);
+  private static Proposal randomProposal(Random random, TokenName name, TokenId id) {
+    Instant now = TestLedger.now();
+    SecretHash hash = TestLedger.newHash();
+    Expiry expiry =
+        random.nextInt(3) == 0 ? Expiry.NEVER : Expiry.after(now, 3_600 + random.nextInt(86_400));
+    Permissions permissions =
+        Permissions.parse(
+            List.of(
+                    List.of("db:a:read"),
+                    List.of("db:*:read,write", "db:a:read"),
+                    List.of("system:ping,health:read"),
+                    List.of("ledger:audit:read", "db:b,c:write"))
+                .get(random.nextInt(4)));
+    Actor actor = TestLedger.ADMIN;
+    return switch (random.nextInt(12)) {
+      case 0 -> Proposal.of(new RevokeToken(name, null, now, actor));
+      case 1 -> Proposal.of(new RegenerateOperatorToken(hash, now, Actor.SYSTEM));
+      case 2 ->
+          Proposal.withNewId(
+              name, fresh -> new CreateNamedAdmin(name, fresh, hash, now, expiry, actor));
+      case 3, 4 -> {
+        Duration grace = random.nextBoolean() ? Duration.ZERO : Duration.ofMinutes(30);
+        yield Proposal.of(new RotateToken(name, id, hash, now, grace, actor));
+      }
+      case 5 -> Proposal.of(new SuspendToken(name, id, now, actor));
+      case 6 -> Proposal.of(new ResumeToken(name, id, now, actor));
+      case 7 -> Proposal.of(new DescribeToken(name, id, "words " + now, now, actor));
+      case 8 -> Proposal.of(new ChangeExpiry(name, id, expiry, now, actor));
+      case 9 -> Proposal.of(new ChangePermissions(name, id, permissions, now, actor));
+      default ->
+          Proposal.withNewId(
+              name,
+              fresh -> new CreateResourceToken(name, fresh, hash, permissions, now, expiry, actor));
+    };
+  }
+
+  private static Map<String, Map<String, String>> rows(Statement statement, String sql)
+      throws SQLException {
+    Map<String, Map<String, String>> rows = new TreeMap<>();
+    try (var row = statement.executeQuery(sql)) {
+      while (row.next()) {
+        Map<String, String> columns = new TreeMap<>();
+        for (int i = 2; i <= row.getMetaData().getColumnCount(); i++) {
+          columns.put(row.getMetaData().getColumnLabel(i), String.valueOf(row.getString(i)));
+        }
+        rows.put(row.getString(1), columns);
+      }
     }
-    if (!type.equals("TokenRevoked")) {
-      tokens.put(payload.path("hash").asString(), whose + " live");
+    return rows;
+  }
+
+  /** A row a secret, by what the events' documentation says and nothing else. */
+  private static void fold(Map<String, Map<String, String>> secrets, String type, JsonNode event) {
+    String id = event.path("id").asString();
+    List<Map<String, String>> own =
+        secrets.values().stream().filter(row -> id.equals(row.get("id"))).toList();
+    switch (type) {
+      case "OperatorTokenCreated" -> secrets.put(hash(event), created(event, "operator"));
+      case "NamedAdminCreated" -> secrets.put(hash(event), created(event, "admin"));
+      case "ResourceTokenCreated" -> secrets.put(hash(event), created(event, "resource"));
+      case "TokenRevoked" -> own.forEach(row -> row.put("revoked", millis(event, "revoked_at")));
+      case "OperatorTokenRegenerated" -> succeed(secrets, own, event, "regenerated_at");
+      case "TokenRotated" -> succeed(secrets, own, event, "grace_end");
+      case "TokenSuspended" ->
+          own.forEach(row -> row.put("suspended", millis(event, "suspended_at")));
+      case "TokenResumed" -> own.forEach(row -> row.put("suspended", "null"));
+      case "TokenExpiryChanged" -> own.forEach(row -> row.put("expires", millis(event, "expiry")));
+      case "TokenPermissionsChanged" ->
+          own.forEach(row -> row.put("permissions", permissions(event)));
+      default -> {}
     }
+  }
+
+  private static Map<String, String> created(JsonNode event, String kind) {
+    Map<String, String> row = new TreeMap<>();
+    row.put("id", event.path("id").asString());
+    row.put("name", event.path("name").asString());
+    row.put("kind", kind);
+    row.put("permissions", kind.equals("resource") ? permissions(event) : "*:*:*");
+    row.put("created", millis(event, "created_at"));
+    row.put("expires", millis(event, "expiry"));
+    row.put("revoked", "null");
+    row.put("superseded", "null");
+    row.put("suspended", "null");
+    return row;
+  }
+
+  /** The secret before it ends when its grace does, one in its grace already with the event. */
+  private static void succeed(
+      Map<String, Map<String, String>> secrets,
+      List<Map<String, String>> own,
+      JsonNode event,
+      String end) {
+    Map<String, String> successor = new TreeMap<>(own.get(0));
+    successor.put("superseded", "null");
+    String now = millis(event, event.has("rotated_at") ? "rotated_at" : "regenerated_at");
+    for (Map<String, String> row : own) {
+      String ends = row.get("superseded");
+      row.put(
+          "superseded",
+          ends.equals("null")
+              ? millis(event, end)
+              : String.valueOf(Math.min(Long.parseLong(ends), Long.parseLong(now))));
+    }
+    secrets.put(hash(event), successor);
+  }
+
+  private static String hash(JsonNode event) {
+    return event.path("hash").asString();
+  }
+
+  private static String millis(JsonNode event, String field) {
+    JsonNode value = event.path(field);
+    return value.isString()
+        ? String.valueOf(Instant.parse(value.asString()).toEpochMilli())
+        : "null";
+  }
+
+  private static String permissions(JsonNode event) {
+    List<String> texts = new ArrayList<>();
+    event.path("permissions").forEach(text -> texts.add(text.asString()));
+    return String.join(" ", texts);
   }
 
   @Test
