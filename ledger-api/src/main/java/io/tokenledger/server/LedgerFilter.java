@@ -39,6 +39,7 @@ final class LedgerFilter extends OncePerRequestFilter {
   private final ServeOptions options;
   private final RequestContexts contexts;
   private final Answers answers;
+  private final RequestBodies bodies = new RequestBodies();
 
   LedgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
     this.ledger = ledger;
@@ -53,6 +54,7 @@ final class LedgerFilter extends OncePerRequestFilter {
       throws IOException, ServletException {
     try {
       answers.addCommonHeaders(response);
+      bodies.attach(request);
       RequestContext context = contexts.read(request);
       request.setAttribute(RequestContexts.ATTRIBUTE, context);
       response.setHeader("X-Request-Id", context.requestId());
@@ -80,6 +82,7 @@ final class LedgerFilter extends OncePerRequestFilter {
     } catch (LedgerUnavailable e) {
       answers.unavailable(request, response, e);
     } finally {
+      RequestBodies.release(request);
       MDC.remove("request_id");
     }
   }

@@ -51,6 +51,12 @@ final class Rejection extends RuntimeException {
     return new Rejection(403, NOT_PERMITTED, "not_permitted", false);
   }
 
+  /** Too much at once: the same request may succeed a little later. */
+  static Rejection busy(String what) {
+    return new Rejection(
+        503, JsonText.error("too many " + what + " at once, try again"), "busy", true);
+  }
+
   int status() {
     return status;
   }
