@@ -2,13 +2,14 @@ package io.tokenledger.server;
 
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.sql.SqlRefused;
-import io.tokenledger.sql.SqlResult;
+import io.tokenledger.sql.SystemViews;
 import io.tokenledger.token.Actor;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -27,14 +28,26 @@ class SqlRoutes {
 
   private static final String DATABASE = "_internal";
 
-  private final Ledger ledger;
+  /** A query and its parameters have limits of their own. */
+  private static final int MAX_BODY_BYTES = 2 * 1024 * 1024;
 
-  SqlRoutes(Ledger ledger) {
+  private static final int MAX_BODY_VALUES = 10_000;
+
+  /** For the answers that are being made and sent at a time: two of the longest. */
+  private final MemoryBudget answers =
+      new MemoryBudget("large answers", 2 * AnswerBuffer.MAX_BYTES);
+
+  private final Ledger ledger;
+  private final boolean withHashes;
+
+  SqlRoutes(Ledger ledger, ServeOptions options) {
     this.ledger = ledger;
+    this.withHashes = !options.withoutAuth();
   }
 
   @GetMapping(QUERY_SQL)
   void get(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    requireReader(request);
     String params = request.getParameter("params");
     answer(
         request,
@@ -44,12 +57,13 @@ class SqlRoutes {
         request.getParameter("format"),
         params == null || params.equals("null")
             ? Map.of()
-            : JsonBody.parse(params.getBytes(StandardCharsets.UTF_8)).scalars());
+            : JsonBody.parse(params.getBytes(StandardCharsets.UTF_8), MAX_BODY_VALUES).scalars());
   }
 
   @PostMapping(QUERY_SQL)
   void post(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    JsonBody body = TokenRoutes.jsonBody(request);
+    requireReader(request);
+    JsonBody body = RequestBodies.of(request).parsed(request, MAX_BODY_BYTES, MAX_BODY_VALUES);
     answer(
         request,
         response,
@@ -67,10 +81,6 @@ class SqlRoutes {
       @Nullable String format,
       Map<String, @Nullable Object> params)
       throws IOException {
-    Set<String> readable = readable(RequestContexts.of(request).actor());
-    if (readable.isEmpty()) {
-      throw Rejection.forbidden();
-    }
     if (database == null || query == null) {
       throw new Rejection(
           400,
@@ -87,18 +97,24 @@ class SqlRoutes {
     }
     SqlFormat chosen = SqlFormat.of(format, request.getHeader("Accept"));
     ledger.tokens().awaitCaughtUp();
-    SqlResult result;
-    try {
-      result = ledger.sql().run(query, params, readable);
+    Map<String, List<String>> views =
+        SystemViews.of(readable(RequestContexts.of(request).actor()), withHashes);
+    try (MemoryBudget.Share memory = answers.share()) {
+      SqlAnswer answer = chosen.answer(new AnswerBuffer(memory));
+      ledger.sql().run(query, params, views, answer);
+      response.setStatus(200);
+      response.setContentType(chosen.contentType());
+      response.setContentLengthLong(answer.length());
+      answer.writeTo(response.getOutputStream());
     } catch (SqlRefused e) {
       throw new Rejection(
           400, JsonText.error(String.valueOf(e.getMessage())), "query_refused", false);
     }
-    byte[] bytes = chosen.write(result).getBytes(StandardCharsets.UTF_8);
-    response.setStatus(200);
-    response.setContentType(chosen.contentType());
-    response.setContentLength(bytes.length);
-    response.getOutputStream().write(bytes);
+  }
+
+  /** Before anything of the request is read: who may not read is not worth the memory. */
+  private static void requireReader(HttpServletRequest request) {
+    TokenRoutes.require(!readable(RequestContexts.of(request).actor()).isEmpty());
   }
 
   /** What this actor may read: who reviews history reads all, who manages tokens the tokens. */
