@@ -132,6 +132,9 @@ class Answers {
       unavailable(request, response, e);
       return;
     }
+    if (rejection.status() == 503) {
+      response.setHeader("Retry-After", RETRY_SECONDS);
+    }
     write(response, rejection.status(), rejection.body());
   }
 

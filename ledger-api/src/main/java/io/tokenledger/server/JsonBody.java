@@ -22,6 +22,25 @@ final class JsonBody {
 
   private static final int MAX_DEPTH = 16;
 
+  /** For what this machine's own files hold. */
+  static final int MAX_VALUES = 200_000;
+
+  /** Of the values, each of which costs more memory than its text, what is left. */
+  private static final class Count {
+    private final int limit;
+    private int values;
+
+    Count(int limit) {
+      this.limit = limit;
+    }
+
+    void add(JsonParser parser) {
+      if (++values > limit) {
+        throw Rejection.json("more than " + limit + " values" + at(parser.currentTokenLocation()));
+      }
+    }
+  }
+
   private final Map<String, @Nullable Object> fields;
   private final int endLine;
   private final int endColumn;
@@ -38,6 +57,16 @@ final class JsonBody {
    * @throws Rejection 400 naming the place
    */
   static JsonBody parse(byte[] body) {
+    return parse(body, MAX_VALUES);
+  }
+
+  /**
+   * Reads a whole body.
+   *
+   * @param maxValues how many values it may hold, arrays and objects among them
+   * @throws Rejection 400 naming the place
+   */
+  static JsonBody parse(byte[] body, int maxValues) {
     try (JsonParser parser = JsonText.JSON.createParser(body)) {
       if (parser.nextToken() == null) {
         throw Rejection.json("EOF while parsing a value at line 1 column 0");
@@ -45,7 +74,7 @@ final class JsonBody {
       if (parser.currentToken() != JsonToken.START_OBJECT) {
         throw Rejection.json("expected an object" + at(parser.currentTokenLocation()));
       }
-      JsonBody object = (JsonBody) value(parser, 0);
+      JsonBody object = (JsonBody) value(parser, 0, new Count(maxValues));
       if (parser.nextToken() != null) {
         throw Rejection.json("trailing characters" + at(parser.currentTokenLocation()));
       }
@@ -59,16 +88,17 @@ final class JsonBody {
     return place == null ? "" : " at line " + place.getLineNr() + " column " + place.getColumnNr();
   }
 
-  private static @Nullable Object value(JsonParser parser, int depth) {
+  private static @Nullable Object value(JsonParser parser, int depth, Count count) {
+    count.add(parser);
     if (depth > MAX_DEPTH) {
       throw Rejection.json("nested too deeply" + at(parser.currentTokenLocation()));
     }
     return switch (parser.currentToken()) {
-      case START_OBJECT -> object(parser, depth);
+      case START_OBJECT -> object(parser, depth, count);
       case START_ARRAY -> {
         List<@Nullable Object> elements = new ArrayList<>();
         while (parser.nextToken() != JsonToken.END_ARRAY) {
-          elements.add(value(parser, depth + 1));
+          elements.add(value(parser, depth + 1, count));
         }
         yield elements;
       }
@@ -89,20 +119,20 @@ final class JsonBody {
     }
   }
 
-  private static JsonBody object(JsonParser parser, int depth) {
+  private static JsonBody object(JsonParser parser, int depth, Count count) {
     Map<String, @Nullable Object> fields = new LinkedHashMap<>();
     while (parser.nextToken() != JsonToken.END_OBJECT) {
       String name = parser.currentName();
       TokenStreamLocation place = parser.currentTokenLocation();
       parser.nextToken();
-      Object value = value(parser, depth + 1);
+      Object value = value(parser, depth + 1, count);
       if (fields.containsKey(name)) {
         throw Rejection.json("duplicate field `" + name + "`" + at(place));
       }
       fields.put(name, value);
     }
     TokenStreamLocation end = parser.currentTokenLocation();
-    return new JsonBody(fields, end.getLineNr(), end.getColumnNr());
+    return new JsonBody(fields.isEmpty() ? Map.of() : fields, end.getLineNr(), end.getColumnNr());
   }
 
   boolean isNull(String field) {

@@ -41,6 +41,7 @@ final class LedgerFilter extends OncePerRequestFilter {
   private final ServeOptions options;
   private final RequestContexts contexts;
   private final Answers answers;
+  private final RequestBodies bodies = new RequestBodies();
 
   LedgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
     this.ledger = ledger;
@@ -55,6 +56,7 @@ final class LedgerFilter extends OncePerRequestFilter {
       throws IOException, ServletException {
     try {
       answers.addCommonHeaders(response);
+      bodies.attach(request);
       RequestContext context = contexts.read(request);
       request.setAttribute(RequestContexts.ATTRIBUTE, context);
       response.setHeader("X-Request-Id", context.requestId());
@@ -82,6 +84,7 @@ final class LedgerFilter extends OncePerRequestFilter {
     } catch (LedgerUnavailable e) {
       answers.unavailable(request, response, e);
     } finally {
+      RequestBodies.release(request);
       MDC.remove("request_id");
     }
   }

@@ -45,6 +45,10 @@ class LedgerRoutes {
   static final String VERIFY = "/api/v1/replay/verify";
   static final String SWAP = "/api/v1/replay/swap";
 
+  /** A check's body is a few hundred bytes; every token may send one. */
+  private static final int MAX_CHECK_BYTES = 64 * 1024;
+
+  private static final int MAX_CHECK_VALUES = 1_000;
   private static final int DEFAULT_LIMIT = 100;
   private static final Set<String> OUTCOMES = Set.of("success", "denied", "failed");
 
@@ -68,7 +72,7 @@ class LedgerRoutes {
   @PostMapping(CHECK)
   void check(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
-    JsonBody body = TokenRoutes.jsonBody(request);
+    JsonBody body = RequestBodies.of(request).parsed(request, MAX_CHECK_BYTES, MAX_CHECK_VALUES);
     ResourceType type = ResourceType.parse(body.string("resource_type"));
     String name = body.string("resource_name");
     Action action = action(body.string("action"));

@@ -84,6 +84,12 @@ final class Rejection extends RuntimeException {
         405, "endpoint disabled, started without auth", "started_without_auth", false);
   }
 
+  /** Too much at once: the same request may succeed a little later. */
+  static Rejection busy(String what) {
+    return new Rejection(
+        503, JsonText.error("too many " + what + " at once, try again"), "busy", true);
+  }
+
   int status() {
     return status;
   }

@@ -197,6 +197,9 @@ public final class Server implements AutoCloseable {
           "server.ssl.certificate-private-key", "file:" + options.tlsKey().toAbsolutePath());
       settings.put("server.ssl.enabled-protocols", "TLSv1.3,TLSv1.2");
     }
+    // Both would read bodies before it is known who sends them, the first into parameters.
+    settings.put("spring.mvc.formcontent.filter.enabled", "false");
+    settings.put("spring.servlet.multipart.enabled", "false");
     SpringApplication application = new SpringApplication(Configuration.class);
     application.setBannerMode(Banner.Mode.OFF);
     application.setLogStartupInfo(false);

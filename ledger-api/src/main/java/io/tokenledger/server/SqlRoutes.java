@@ -3,13 +3,14 @@ package io.tokenledger.server;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.sql.SqlRefused;
 import io.tokenledger.sql.SqlResult;
+import io.tokenledger.sql.SystemViews;
 import io.tokenledger.token.Actor;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
-import java.util.LongSummaryStatistics;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -31,16 +32,28 @@ class SqlRoutes {
 
   private static final String AUDIT_LOG = "audit_log";
 
+  /** A query and its parameters have limits of their own. */
+  private static final int MAX_BODY_BYTES = 2 * 1024 * 1024;
+
+  private static final int MAX_BODY_VALUES = 10_000;
+
+  /** For the answers that are being made and sent at a time: two of the longest. */
+  private final MemoryBudget answers =
+      new MemoryBudget("large answers", 2 * AnswerBuffer.MAX_BYTES);
+
   private final Ledger ledger;
   private final AuditReads audits;
+  private final boolean withHashes;
 
-  SqlRoutes(Ledger ledger, AuditReads audits) {
+  SqlRoutes(Ledger ledger, AuditReads audits, ServeOptions options) {
     this.ledger = ledger;
     this.audits = audits;
+    this.withHashes = !options.withoutAuth();
   }
 
   @GetMapping(QUERY_SQL)
   void get(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    requireReader(request);
     String params = request.getParameter("params");
     answer(
         request,
@@ -50,12 +63,13 @@ class SqlRoutes {
         request.getParameter("format"),
         params == null || params.equals("null")
             ? Map.of()
-            : JsonBody.parse(params.getBytes(StandardCharsets.UTF_8)).scalars());
+            : JsonBody.parse(params.getBytes(StandardCharsets.UTF_8), MAX_BODY_VALUES).scalars());
   }
 
   @PostMapping(QUERY_SQL)
   void post(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    JsonBody body = TokenRoutes.jsonBody(request);
+    requireReader(request);
+    JsonBody body = RequestBodies.of(request).parsed(request, MAX_BODY_BYTES, MAX_BODY_VALUES);
     answer(
         request,
         response,
@@ -73,11 +87,6 @@ class SqlRoutes {
       @Nullable String format,
       Map<String, @Nullable Object> params)
       throws IOException {
-    Actor actor = RequestContexts.of(request).actor();
-    Set<String> readable = readable(actor);
-    if (readable.isEmpty()) {
-      throw Rejection.forbidden();
-    }
     if (database == null || query == null) {
       throw new Rejection(
           400,
@@ -94,42 +103,41 @@ class SqlRoutes {
     }
     SqlFormat chosen = SqlFormat.of(format, request.getHeader("Accept"));
     ledger.tokens().awaitCaughtUp();
-    SqlResult result;
-    try {
-      result = ledger.sql().run(query, params, readable);
+    Map<String, List<String>> views =
+        SystemViews.of(readable(RequestContexts.of(request).actor()), withHashes);
+    try (MemoryBudget.Share memory = answers.share()) {
+      SqlAnswer answer = chosen.answer(new AnswerBuffer(memory));
+      SqlResult result = ledger.sql().run(query, params, views, answer);
+      if (result.relations().contains(AUDIT_LOG)) {
+        record(request, result, query + "\n" + new TreeMap<>(params));
+      }
+      response.setStatus(200);
+      response.setContentType(chosen.contentType());
+      response.setContentLengthLong(answer.length());
+      answer.writeTo(response.getOutputStream());
     } catch (SqlRefused e) {
+      Actor actor = RequestContexts.of(request).actor();
       if (AUDIT_LOG.equals(e.relation()) && actor.permissions().isAdmin()) {
         throw audits.refused(actor);
       }
       throw new Rejection(
           400, JsonText.error(String.valueOf(e.getMessage())), "query_refused", false);
     }
-    if (result.relations().contains(AUDIT_LOG)) {
-      record(request, result, query + "\n" + new TreeMap<>(params));
-    }
-    byte[] bytes = chosen.write(result).getBytes(StandardCharsets.UTF_8);
-    response.setStatus(200);
-    response.setContentType(chosen.contentType());
-    response.setContentLength(bytes.length);
-    response.getOutputStream().write(bytes);
+  }
+
+  /** Before anything of the request is read: who may not read is not worth the memory. */
+  private void requireReader(HttpServletRequest request) {
+    TokenRoutes.require(!readable(RequestContexts.of(request).actor()).isEmpty());
   }
 
   private void record(HttpServletRequest request, SqlResult result, String exact) {
-    int column = result.columns().indexOf("leaf_index");
-    LongSummaryStatistics leaves =
-        result.rows().stream()
-            .map(row -> column < 0 ? null : row.get(column))
-            .filter(Long.class::isInstance)
-            .mapToLong(Long.class::cast)
-            .summaryStatistics();
-    boolean known = leaves.getCount() > 0;
     audits.record(
         request,
         audits.require(request),
         new AuditReads.Asked(result.query(), exact),
-        result.rows().size(),
-        known ? leaves.getMin() : null,
-        known ? leaves.getMax() : null,
+        result.rows(),
+        result.firstLeafIndex(),
+        result.lastLeafIndex(),
         ledger.auditSize());
   }
 

@@ -34,7 +34,6 @@ import java.util.Locale;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.DeleteMapping;
 import org.springframework.web.bind.annotation.PostMapping;
@@ -51,10 +50,7 @@ class TokenRoutes {
   static final String TOKEN = "/api/v3/configure/token";
 
   private static final Duration COMMAND_LIMIT = Duration.ofSeconds(30);
-  private static final int MAX_BODY_BYTES = 10 * 1024 * 1024;
   private static final int MAX_DIGITS = 40;
-  private static final Pattern JSON_TYPE =
-      Pattern.compile("application/([a-z0-9.+-]+\\+)?json\\s*(;.*)?", Pattern.CASE_INSENSITIVE);
 
   /** What a proxy adds: with one of these the request was not made on this machine. */
   private static final List<String> PROXY_HEADERS =
@@ -287,24 +283,7 @@ class TokenRoutes {
 
   /** The body of a request that says it is JSON. */
   static byte[] jsonBytes(HttpServletRequest request) throws IOException {
-    String type = request.getContentType();
-    if (type == null || !JSON_TYPE.matcher(type.strip()).matches()) {
-      throw new Rejection(
-          415, "unacceptable content-type, expected: application/json", "content_type", false);
-    }
-    if (request.getContentLengthLong() > MAX_BODY_BYTES) {
-      throw tooLarge();
-    }
-    byte[] body = request.getInputStream().readNBytes(MAX_BODY_BYTES + 1);
-    if (body.length > MAX_BODY_BYTES) {
-      throw tooLarge();
-    }
-    return body;
-  }
-
-  private static Rejection tooLarge() {
-    return new Rejection(
-        413, "max request size (" + MAX_BODY_BYTES + " bytes) exceeded", "too_large", false);
+    return RequestBodies.of(request).json(request);
   }
 
   /**

@@ -199,6 +199,31 @@ class SqlIT {
   }
 
   @Test
+  void withoutAuthNobodyIsShownHashes(@TempDir Path elsewhere) {
+    try (Server open =
+        Server.start(ServerIT.options(elsewhere, Map.of("LEDGER_WITHOUT_AUTH", "true")))) {
+      HttpProbe anyone = new HttpProbe(open.url());
+      String path = SqlRoutes.QUERY_SQL + "?db=_internal&format=csv&q=";
+      HttpResponse<String> header =
+          anyone.send(anyone.request(path + "SELECT%20*%20FROM%20system.tokens"));
+      assertEquals(
+          "token_id,name,created_at,description,created_by_token_id,updated_at,"
+              + "updated_by_token_id,expiry,permissions\n",
+          header.body());
+      HttpResponse<String> hash =
+          anyone.send(anyone.request(path + "SELECT%20hash%20FROM%20system.tokens"));
+      assertEquals(400, hash.statusCode());
+    }
+  }
+
+  @Test
+  void twoRowsWhereOneIsDueAreTheCallersMistake() {
+    HttpResponse<String> answer = post("SELECT (SELECT name FROM system.tokens) AS n", "");
+    assertEquals(400, answer.statusCode(), answer.body());
+    assertTrue(answer.body().contains("more than one row"), answer.body());
+  }
+
+  @Test
   void tooManyRowsAreRefused() {
     HttpResponse<String> answer =
         post("SELECT a.leaf_index FROM system.audit_log a, system.audit_log b", "");

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.regex.Pattern;
@@ -16,6 +17,7 @@ import net.sf.jsqlparser.expression.CaseExpression;
 import net.sf.jsqlparser.expression.CastExpression;
 import net.sf.jsqlparser.expression.DoubleValue;
 import net.sf.jsqlparser.expression.Expression;
+import net.sf.jsqlparser.expression.ExtractExpression;
 import net.sf.jsqlparser.expression.Function;
 import net.sf.jsqlparser.expression.IntervalExpression;
 import net.sf.jsqlparser.expression.JdbcParameter;
@@ -24,6 +26,7 @@ import net.sf.jsqlparser.expression.NotExpression;
 import net.sf.jsqlparser.expression.NullValue;
 import net.sf.jsqlparser.expression.SignedExpression;
 import net.sf.jsqlparser.expression.StringValue;
+import net.sf.jsqlparser.expression.TimeKeyExpression;
 import net.sf.jsqlparser.expression.WhenClause;
 import net.sf.jsqlparser.expression.operators.arithmetic.Addition;
 import net.sf.jsqlparser.expression.operators.arithmetic.Concat;
@@ -68,15 +71,25 @@ import org.jspecify.annotations.Nullable;
  * Admits one SELECT over the given relations. What is parsed is written out again, node by node,
  * from a list of known ones, and the result is what runs: a clause, operator or function that is
  * not on the list cannot reach the database, whatever it is. Where the parser understood more than
- * was written out, the two texts differ, and the query is refused.
+ * was written out, the two texts differ, and the query is refused. A name is written only where it
+ * is known to be a column.
  */
 final class SelectGate {
 
   /** Stands for a parameter in the text being written. */
   private static final char PARAMETER = '\ue000';
 
+  /** Stands before and after a relation of which not every column is shown. */
+  private static final char NARROWED = '\ue001';
+
   private static final int MAX_CHARS = 100_000;
   private static final int MAX_DEPTH = 100;
+
+  /** More levels of parentheses than any query needs keep the parser busy for seconds. */
+  private static final int MAX_PARENTHESES = 50;
+
+  /** Each joining can at best double the longest text there is. */
+  private static final int MAX_JOINED = 10;
 
   private static final Pattern IDENTIFIER = Pattern.compile("[A-Za-z_][A-Za-z0-9_]{0,62}");
   private static final Pattern QUOTED = Pattern.compile("\"[A-Za-z_][A-Za-z0-9_ ()*.]{0,62}\"");
@@ -85,6 +98,8 @@ final class SelectGate {
   /** A text as {@link #string} and the intervals write it. */
   private static final Pattern TEXT = Pattern.compile("'(?:[^']|'')*'");
 
+  private static final Pattern TIME_LITERAL =
+      Pattern.compile("(?i)(TIMESTAMP|DATE) '[0-9TZ :.+-]{1,40}'");
   private static final Pattern NUMBER = Pattern.compile("[0-9.]{1,40}([eE][+-]?[0-9]{1,3})?");
 
   /** None that reads a file, waits, locks, sets, or makes a long text of a short one. */
@@ -170,11 +185,22 @@ final class SelectGate {
           MinorThan.class,
           MinorThanEquals.class);
 
-  private final Set<String> relations;
+  private static final Set<String> TIME_KEYS = Set.of("current_timestamp", "current_date");
+
+  private static final Set<String> FIELDS =
+      Set.of("year", "month", "day", "hour", "minute", "second", "epoch", "dow", "doy", "week");
+
+  /** Their results are whole numbers. */
+  private static final Set<String> INTEGER_FUNCTIONS = Set.of("length", "char_length", "strpos");
+
+  private final Map<String, List<String>> relations;
   private final StringBuilder out = new StringBuilder();
   private final List<String> parameters = new ArrayList<>();
   private final Set<String> used = new HashSet<>();
+  private final List<String> narrowed = new ArrayList<>();
+  private Scope scope = new Scope(null);
   private int depth;
+  private int joined;
 
   /**
    * A query that may run.
@@ -188,27 +214,28 @@ final class SelectGate {
   record Admitted(
       String sql, List<String> parameters, Set<String> relations, String withoutTexts) {}
 
-  private SelectGate(Set<String> relations) {
+  private SelectGate(Map<String, List<String>> relations) {
     this.relations = relations;
   }
 
   /**
    * Admits a query.
    *
-   * @param relations what it may read, without the schema {@code system}
+   * @param relations what it may read, without the schema {@code system}, and the columns of each
    * @param parsers runs the parser, which is given up when it takes too long
    * @throws SqlRefused saying what is not admitted
    */
-  static Admitted admit(String sql, Set<String> relations, ExecutorService parsers) {
+  static Admitted admit(String sql, Map<String, List<String>> relations, ExecutorService parsers) {
     if (sql.length() > MAX_CHARS) {
       throw new SqlRefused("the query must not be longer than " + MAX_CHARS + " characters");
     }
     if (sql.isBlank()) {
       throw new SqlRefused("the query is empty");
     }
-    if (sql.indexOf('\0') >= 0 || sql.indexOf(PARAMETER) >= 0) {
+    if (sql.indexOf('\0') >= 0 || sql.indexOf(PARAMETER) >= 0 || sql.indexOf(NARROWED) >= 0) {
       throw new SqlRefused("the query holds a character that no query needs");
     }
+    requireShallow(sql);
     Statement statement = parse(sql, parsers);
     if (!(statement instanceof Select select)) {
       throw new SqlRefused("only SELECT is admitted");
@@ -217,10 +244,32 @@ final class SelectGate {
     gate.select(select);
     gate.requireAllWasWritten(statement);
     return new Admitted(
-        gate.out.toString().replace(PARAMETER, '?'),
+        gate.runnable(),
         List.copyOf(gate.parameters),
         Set.copyOf(gate.used),
         TEXT.matcher(gate.named()).replaceAll("'*'"));
+  }
+
+  /** Counts parentheses outside of strings; what it takes for one inside a comment does no harm. */
+  private static void requireShallow(String sql) {
+    int open = 0;
+    char quote = 0;
+    for (int i = 0; i < sql.length(); i++) {
+      char c = sql.charAt(i);
+      if (quote != 0) {
+        quote = c == quote ? 0 : quote;
+      } else if (c == '\'' || c == '"') {
+        quote = c;
+      } else if (c == '(' && ++open > MAX_PARENTHESES) {
+        throw tooDeep();
+      } else if (c == ')') {
+        open--;
+      }
+    }
+  }
+
+  private static SqlRefused tooDeep() {
+    return new SqlRefused("the query is nested too deeply");
   }
 
   private static Statement parse(String sql, ExecutorService parsers) {
@@ -251,7 +300,7 @@ final class SelectGate {
     for (int i = 0; i < out.length(); i++) {
       if (out.charAt(i) == PARAMETER) {
         shown.append('$').append(parameters.get(next++));
-      } else {
+      } else if (out.charAt(i) != NARROWED) {
         shown.append(out.charAt(i));
       }
     }
@@ -262,6 +311,25 @@ final class SelectGate {
     if (!bare(named()).equals(bare(statement.toString()))) {
       throw new SqlRefused("the query has a clause that is not admitted");
     }
+  }
+
+  /** The text for the database: each narrowed relation as a sub-select of what is shown. */
+  private String runnable() {
+    StringBuilder text = new StringBuilder();
+    int next = 0;
+    boolean hidden = false;
+    for (int i = 0; i < out.length(); i++) {
+      char c = out.charAt(i);
+      if (c == NARROWED) {
+        hidden = !hidden;
+        if (hidden) {
+          text.append(narrowed.get(next++));
+        }
+      } else if (!hidden) {
+        text.append(c == PARAMETER ? '?' : c);
+      }
+    }
+    return text.toString();
   }
 
   private static String bare(String sql) {
@@ -278,15 +346,17 @@ final class SelectGate {
 
   private void select(Select select) {
     if (++depth > MAX_DEPTH) {
-      throw new SqlRefused("the query is nested too deeply");
+      throw tooDeep();
     }
     if (select.getWithItemsList() != null) {
       throw refused("WITH");
     }
+    Scope around = scope;
     if (select instanceof ParenthesedSelect parenthesed) {
       out.append('(');
       select(parenthesed.getSelect());
       out.append(')');
+      scope = new Scope(around);
     } else if (select instanceof PlainSelect plain) {
       plain(plain);
     } else if (select instanceof SetOperationList list) {
@@ -296,11 +366,14 @@ final class SelectGate {
         }
         select(list.getSelects().get(i));
       }
+      scope = new Scope(around);
     } else {
       throw refused(select);
     }
+    scope.addOutputs(outputs(select));
     orderBy(select.getOrderByElements());
     limit(select);
+    scope = around;
     depth--;
   }
 
@@ -312,7 +385,68 @@ final class SelectGate {
     return operation;
   }
 
+  /** The names of a query's columns, as far as another part of the query may use them. */
+  private List<String> outputs(Select select) {
+    if (select instanceof ParenthesedSelect parenthesed) {
+      return outputs(parenthesed.getSelect());
+    }
+    if (select instanceof SetOperationList list) {
+      return outputs(list.getSelects().get(0));
+    }
+    if (!(select instanceof PlainSelect plain)) {
+      return List.of();
+    }
+    List<String> names = new ArrayList<>();
+    for (SelectItem<?> item : plain.getSelectItems()) {
+      if (item.getAlias() != null) {
+        names.add(Scope.folded(item.getAlias().getName()));
+      } else if (item.getExpression() instanceof AllTableColumns all) {
+        String qualifier = Scope.folded(all.getTable().getName());
+        froms(plain).stream()
+            .filter(from -> qualifier.equals(nameOf(from)))
+            .forEach(from -> names.addAll(columnsOf(from)));
+      } else if (item.getExpression() instanceof AllColumns) {
+        froms(plain).forEach(from -> names.addAll(columnsOf(from)));
+      } else if (item.getExpression() instanceof Column column) {
+        names.add(Scope.folded(column.getColumnName()));
+      } else if (item.getExpression() instanceof Function function) {
+        names.add(Scope.folded(function.getName()));
+      }
+    }
+    return names;
+  }
+
+  private static List<FromItem> froms(PlainSelect plain) {
+    List<FromItem> all = new ArrayList<>();
+    if (plain.getFromItem() != null) {
+      all.add(plain.getFromItem());
+    }
+    if (plain.getJoins() != null) {
+      plain.getJoins().forEach(join -> all.add(join.getFromItem()));
+    }
+    return all;
+  }
+
+  private static @Nullable String nameOf(FromItem from) {
+    if (from.getAlias() != null) {
+      return Scope.folded(from.getAlias().getName());
+    }
+    return from instanceof Table table ? Scope.folded(table.getName()) : null;
+  }
+
+  private List<String> columnsOf(FromItem from) {
+    if (from instanceof Table table) {
+      return relations.getOrDefault(Scope.folded(table.getName()), List.of());
+    }
+    return from instanceof ParenthesedSelect select ? outputs(select) : List.of();
+  }
+
+  /** Leaves {@link #scope} at what the query's own expressions see. */
   private void plain(PlainSelect plain) {
+    Scope around = scope;
+    Scope own = new Scope(around);
+    froms(plain).forEach(from -> own.add(nameOf(from), columnsOf(from)));
+    scope = own;
     out.append("SELECT ");
     if (plain.getDistinct() != null) {
       out.append("DISTINCT ");
@@ -320,9 +454,9 @@ final class SelectGate {
     separated(plain.getSelectItems(), this::item);
     if (plain.getFromItem() != null) {
       out.append(" FROM ");
-      relation(plain.getFromItem());
+      relation(plain.getFromItem(), around);
       if (plain.getJoins() != null) {
-        plain.getJoins().forEach(this::join);
+        plain.getJoins().forEach(join -> join(join, around));
       }
     }
     if (plain.getWhere() != null) {
@@ -331,6 +465,7 @@ final class SelectGate {
     }
     if (plain.getGroupBy() != null) {
       out.append(" GROUP BY ");
+      own.addOutputs(outputs(plain));
       separated(asExpressions(plain.getGroupBy().getGroupByExpressionList()), this::expression);
     }
     if (plain.getHaving() != null) {
@@ -354,6 +489,10 @@ final class SelectGate {
 
   private void item(SelectItem<?> item) {
     if (item.getExpression() instanceof AllTableColumns all) {
+      if (all.getTable().getSchemaName() != null
+          || !scope.hasRelation(Scope.folded(all.getTable().getName()))) {
+        throw refused(all.toString());
+      }
       out.append(identifier(all.getTable().getName())).append(".*");
     } else if (item.getExpression() instanceof AllColumns) {
       out.append('*');
@@ -369,23 +508,47 @@ final class SelectGate {
     }
   }
 
-  private void relation(FromItem from) {
+  /**
+   * Writes what is read from.
+   *
+   * @param around what a sub-select there sees; not its neighbours
+   */
+  private void relation(FromItem from, Scope around) {
     if (from instanceof Table table) {
-      String name = table.getName().toLowerCase(Locale.ROOT);
+      String name = Scope.folded(String.valueOf(table.getName()));
       boolean known =
-          "system".equalsIgnoreCase(table.getSchemaName())
+          table.getSchemaName() != null
+              && Scope.folded(table.getSchemaName()).equals("system")
               && table.getDatabaseName() == null
-              && relations.contains(name);
+              && relations.containsKey(name);
       if (!known) {
         throw new SqlRefused(
             "table " + table.getFullyQualifiedName() + " is not admitted, known are " + known(),
             "system".equalsIgnoreCase(table.getSchemaName()) ? name : null);
       }
       used.add(name);
+      List<String> shown = relations.getOrDefault(name, List.of());
+      boolean whole = shown.equals(SystemViews.ALL.get(name));
+      if (!whole) {
+        narrowed.add(
+            "(SELECT "
+                + String.join(", ", shown)
+                + " FROM system."
+                + name
+                + ")"
+                + (table.getAlias() == null ? " AS " + name : ""));
+        out.append(NARROWED);
+      }
       out.append(table.getFullyQualifiedName());
+      if (!whole) {
+        out.append(NARROWED);
+      }
       alias(table.getAlias());
     } else if (from instanceof ParenthesedSelect parenthesed) {
+      Scope own = scope;
+      scope = around;
       select(parenthesed);
+      scope = own;
       alias(parenthesed.getAlias());
     } else {
       throw refused(from);
@@ -393,13 +556,13 @@ final class SelectGate {
   }
 
   private String known() {
-    return relations.stream()
+    return relations.keySet().stream()
         .sorted()
         .map(name -> "system." + name)
         .collect(Collectors.joining(", "));
   }
 
-  private void join(Join join) {
+  private void join(Join join, Scope around) {
     if (join.isSimple()) {
       out.append(", ");
     } else {
@@ -421,7 +584,7 @@ final class SelectGate {
       }
       out.append("JOIN ");
     }
-    relation(join.getFromItem());
+    relation(join.getFromItem(), around);
     for (Expression on : join.getOnExpressions()) {
       out.append(" ON ");
       expression(on);
@@ -473,11 +636,14 @@ final class SelectGate {
 
   private void expression(Expression node) {
     if (++depth > MAX_DEPTH) {
-      throw new SqlRefused("the query is nested too deeply");
+      throw tooDeep();
     }
     if (node instanceof LikeExpression like) {
       like(like);
     } else if (node instanceof BinaryExpression binary && BINARY.contains(node.getClass())) {
+      if (binary instanceof Concat) {
+        countJoined(1);
+      }
       expression(binary.getLeftExpression());
       out.append(' ').append(operator(binary)).append(' ');
       expression(binary.getRightExpression());
@@ -543,6 +709,18 @@ final class SelectGate {
         throw refused("this INTERVAL");
       }
       out.append("INTERVAL ").append(text);
+    } else if (node instanceof TimeKeyExpression key) {
+      if (!TIME_KEYS.contains(key.toString().toLowerCase(Locale.ROOT))) {
+        throw refused(key.toString());
+      }
+      out.append(key);
+    } else if (node instanceof ExtractExpression extract) {
+      if (!FIELDS.contains(extract.getName().toLowerCase(Locale.ROOT))) {
+        throw refused("EXTRACT of " + extract.getName());
+      }
+      out.append("EXTRACT(").append(extract.getName()).append(" FROM ");
+      expression(extract.getExpression());
+      out.append(')');
     } else {
       throw refused(node);
     }
@@ -578,6 +756,13 @@ final class SelectGate {
     }
     if (KEYWORDS.contains(name.toLowerCase(Locale.ROOT))) {
       throw refused(name);
+    }
+    String qualifier =
+        column.getTable() == null || column.getTable().getName() == null
+            ? null
+            : Scope.folded(column.getTable().getName());
+    if (!scope.has(qualifier, Scope.folded(name))) {
+      throw new SqlRefused("column " + column + " does not exist");
     }
     if (column.getTable() != null && column.getTable().getName() != null) {
       if (column.getTable().getSchemaName() != null) {
@@ -627,6 +812,15 @@ final class SelectGate {
     if (!FUNCTIONS.contains(name)) {
       throw refused("function " + function.getName());
     }
+    ExpressionList<?> given = function.getParameters();
+    if (name.startsWith("concat") && given != null) {
+      countJoined(given.size());
+    }
+    if (name.equals("substring")
+        && given != null
+        && !asExpressions(given).stream().skip(1).allMatch(SelectGate::isInteger)) {
+      throw refused("substring by a pattern");
+    }
     out.append(function.getName()).append('(');
     if (function.isDistinct()) {
       out.append("DISTINCT ");
@@ -643,6 +837,30 @@ final class SelectGate {
           });
     }
     out.append(')');
+  }
+
+  /** A text of a text doubled again and again would fill the memory of the database. */
+  private void countJoined(int texts) {
+    joined += texts;
+    if (joined > MAX_JOINED) {
+      throw new SqlRefused("the query must not join texts more than " + MAX_JOINED + " times");
+    }
+  }
+
+  /** Whether that is certainly a whole number: with a text, {@code substring} takes a pattern. */
+  private static boolean isInteger(Expression node) {
+    if (node instanceof LongValue) {
+      return true;
+    }
+    if (node instanceof SignedExpression signed) {
+      return isInteger(signed.getExpression());
+    }
+    if (node instanceof Addition || node instanceof Subtraction) {
+      BinaryExpression binary = (BinaryExpression) node;
+      return isInteger(binary.getLeftExpression()) && isInteger(binary.getRightExpression());
+    }
+    return node instanceof Function function
+        && INTEGER_FUNCTIONS.contains(function.getName().toLowerCase(Locale.ROOT));
   }
 
   private void choice(CaseExpression choice) {
@@ -667,6 +885,14 @@ final class SelectGate {
   }
 
   private void cast(CastExpression cast) {
+    if (cast.isImplicitCast()) {
+      String literal = cast.toString();
+      if (!TIME_LITERAL.matcher(literal).matches()) {
+        throw refused(literal);
+      }
+      out.append(literal);
+      return;
+    }
     String type = String.valueOf(cast.getColDataType()).toLowerCase(Locale.ROOT);
     if (!TYPES.contains(type)) {
       throw refused("type " + cast.getColDataType());

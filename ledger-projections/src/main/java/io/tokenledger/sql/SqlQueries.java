@@ -5,6 +5,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.store.LedgerUnavailable;
+import java.io.IOException;
 import java.math.BigDecimal;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -19,10 +20,8 @@ import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
@@ -30,16 +29,29 @@ import org.jspecify.annotations.Nullable;
 /**
  * Runs callers' queries over the views of schema {@code system}, as a login that can read them and
  * nothing else, over a pool of its own, in a read-only transaction that is always rolled back, each
- * within a time, a number of rows and a number of bytes. What one query leaves in its session is
- * taken away before the next.
+ * within a time, a number of rows and a number of bytes. No answer is whole in memory: rows are
+ * read a few at a time and handed on cell by cell. What one query leaves in its session is taken
+ * away before the next.
  */
 public final class SqlQueries implements AutoCloseable {
 
   /** How many rows an answer may have. */
   public static final int MAX_ROWS = 100_000;
 
-  private static final long MAX_CHARS = 16L * 1024 * 1024;
-  private static final int FETCH_ROWS = 1_000;
+  /** How long a parameter may be. */
+  static final int MAX_PARAMETER_CHARS = 65_536;
+
+  /** How long all parameters may be together, each as often as it stands in the query. */
+  static final int MAX_PARAMETERS_CHARS = 1_048_576;
+
+  /** Reading and writing a number takes time by the square of its digits. */
+  private static final int MAX_DIGITS = 1_000;
+
+  private static final int FETCH_ROWS = 50;
+
+  /** What the driver may hold of an answer at a time: {@link #FETCH_ROWS} of its rows. */
+  private static final int MAX_FETCHED_BYTES = 8 * 1024 * 1024;
+
   private static final int POOL_SIZE = 2;
   private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(5);
   private static final String CANCELLED = "57014";
@@ -78,7 +90,13 @@ public final class SqlQueries implements AutoCloseable {
   public SqlQueries(DatabaseUrl login, Duration timeLimit, MeterRegistry meters) {
     HikariConfig config = new HikariConfig();
     config.setPoolName("ledger-sql");
-    config.setJdbcUrl(login.with("currentSchema", "system").jdbcUrl());
+    config.setJdbcUrl(
+        login
+            .with("currentSchema", "system")
+            .with("maxResultBuffer", Integer.toString(MAX_FETCHED_BYTES))
+            // In binary a number of a few bytes is one of 131,000 digits.
+            .with("binaryTransfer", "false")
+            .jdbcUrl());
     config.setUsername(login.user());
     config.setPassword(login.password());
     config.setAutoCommit(false);
@@ -98,32 +116,78 @@ public final class SqlQueries implements AutoCloseable {
    *
    * @param sql one SELECT, with {@code $name} for parameters
    * @param parameters their values: null, {@link Boolean}, a number or {@link String}
-   * @param relations the views it may read, without their schema
+   * @param relations the views it may read, without their schema, and the columns shown of each
+   * @param taker takes the answer
+   * @return what the audit keeps of it
    * @throws SqlRefused when it is not admitted, wrong, or beyond a limit
    * @throws LedgerUnavailable when the database does not answer, or too many queries run
+   * @throws IOException when the taker fails
    */
   public SqlResult run(
-      String sql, Map<String, @Nullable Object> parameters, Set<String> relations) {
+      String sql,
+      Map<String, @Nullable Object> parameters,
+      Map<String, List<String>> relations,
+      SqlRows taker)
+      throws IOException {
     SelectGate.Admitted admitted = SelectGate.admit(sql, relations, parsers);
-    for (String name : admitted.parameters()) {
-      if (!parameters.containsKey(name)) {
-        throw new SqlRefused("no value is given for parameter $" + name);
-      }
-    }
+    requireParameters(admitted.parameters(), parameters);
     try (Connection connection = logins.getConnection()) {
       try {
-        return run(connection, admitted, parameters);
+        return run(connection, admitted, parameters, taker);
+      } catch (SQLException e) {
+        throw explained(e);
       } finally {
-        connection.rollback();
-        execute(connection, UNLOCK);
-        execute(connection, RESET);
-        connection.rollback();
+        clean(connection);
       }
     } catch (SQLTransientConnectionException e) {
       throw new LedgerUnavailable("too many queries run, or the database does not answer", e);
     } catch (SQLException e) {
-      throw explained(e);
+      throw new LedgerUnavailable("the query was not answered", e);
     }
+  }
+
+  /** Takes away what the query left. A session where that fails serves no other query. */
+  private void clean(Connection connection) {
+    try {
+      connection.rollback();
+      execute(connection, UNLOCK);
+      execute(connection, RESET);
+      connection.rollback();
+    } catch (SQLException e) {
+      logins.evictConnection(connection);
+    }
+  }
+
+  private static void requireParameters(
+      List<String> names, Map<String, @Nullable Object> parameters) {
+    long chars = 0;
+    for (String name : names) {
+      if (!parameters.containsKey(name)) {
+        throw new SqlRefused("no value is given for parameter $" + name);
+      }
+      Object value = parameters.get(name);
+      int itsChars =
+          value instanceof String text
+              ? text.length()
+              : value instanceof BigDecimal number ? digits(number) : 0;
+      if (itsChars > MAX_PARAMETER_CHARS) {
+        throw new SqlRefused(
+            "parameter $" + name + " is longer than " + MAX_PARAMETER_CHARS + " characters");
+      }
+      chars += itsChars;
+    }
+    if (chars > MAX_PARAMETERS_CHARS) {
+      throw new SqlRefused(
+          "the parameters, each as often as it is used, are longer than "
+              + MAX_PARAMETERS_CHARS
+              + " characters");
+    }
+  }
+
+  /** As many as it has when it is written out: {@code 1e9} is a billion and one. */
+  private static int digits(BigDecimal number) {
+    long written = Math.addExact(number.precision(), Math.abs((long) number.scale()));
+    return (int) Math.min(written, Integer.MAX_VALUE);
   }
 
   private RuntimeException explained(SQLException failure) {
@@ -132,18 +196,30 @@ public final class SqlQueries implements AutoCloseable {
       return new SqlRefused(
           "the query ran longer than " + timeLimit.toSeconds() + " seconds and was ended");
     }
-    // Class 22 data, 42 syntax or access, 25 transaction state, 53 resources of this query, 54
-    // limits.
-    if (state.matches("(22|25|42|53|54|0A).*")) {
-      String message = failure.getMessage() == null ? state : failure.getMessage();
+    String message = failure.getMessage() == null ? state : failure.getMessage();
+    // The driver ends the session then, for it reads no further.
+    if (message.contains("maxResultBuffer")) {
+      return new SqlRefused(
+          "the answer has rows of more than "
+              + MAX_FETCHED_BYTES
+              + " bytes in "
+              + FETCH_ROWS
+              + " of them: select less");
+    }
+    // Class 21 rows where one was due, 22 data, 42 syntax or access, 25 transaction state, 53
+    // resources of this query, 54 limits.
+    if (state.matches("(21|22|25|42|53|54|0A).*")) {
       return new SqlRefused(message.lines().findFirst().orElse(state).replace("ERROR: ", ""));
     }
     return new LedgerUnavailable("the query was not answered", failure);
   }
 
   private SqlResult run(
-      Connection connection, SelectGate.Admitted admitted, Map<String, @Nullable Object> parameters)
-      throws SQLException {
+      Connection connection,
+      SelectGate.Admitted admitted,
+      Map<String, @Nullable Object> parameters,
+      SqlRows taker)
+      throws SQLException, IOException {
     try (PreparedStatement statement = connection.prepareStatement(SET_LIMIT)) {
       statement.setString(1, Long.toString(timeLimit.toMillis()));
       statement.execute();
@@ -158,7 +234,7 @@ public final class SqlQueries implements AutoCloseable {
         statement.setObject(index++, value, value == null ? Types.NULL : typeOf(value));
       }
       try (ResultSet rows = statement.executeQuery()) {
-        return read(rows, admitted);
+        return read(rows, taker, admitted);
       }
     }
   }
@@ -172,34 +248,40 @@ public final class SqlQueries implements AutoCloseable {
             : value instanceof BigDecimal ? Types.NUMERIC : Types.OTHER;
   }
 
-  private static SqlResult read(ResultSet rows, SelectGate.Admitted admitted) throws SQLException {
+  private static SqlResult read(ResultSet rows, SqlRows taker, SelectGate.Admitted admitted)
+      throws SQLException, IOException {
     ResultSetMetaData meta = rows.getMetaData();
     List<String> columns = new ArrayList<>();
     for (int i = 1; i <= meta.getColumnCount(); i++) {
       columns.add(meta.getColumnLabel(i));
     }
-    List<List<@Nullable Object>> values = new ArrayList<>();
-    long chars = 0;
-    while (rows.next()) {
-      if (values.size() == MAX_ROWS) {
+    taker.columns(List.copyOf(columns));
+    int leafColumn = columns.indexOf("leaf_index") + 1;
+    Long first = null;
+    Long last = null;
+    long count = 0;
+    for (; rows.next(); count++) {
+      if (count == MAX_ROWS) {
         throw new SqlRefused("the answer has more than " + MAX_ROWS + " rows: add a LIMIT");
       }
-      List<@Nullable Object> row = new ArrayList<>(columns.size());
       for (int i = 1; i <= columns.size(); i++) {
         Object value = value(rows, i);
-        chars += value instanceof String text ? text.length() : 8;
-        row.add(value);
+        if (i == leafColumn && value instanceof Long leaf) {
+          first = first == null || leaf < first ? leaf : first;
+          last = last == null || leaf > last ? leaf : last;
+        }
+        taker.cell(value);
       }
-      if (chars > MAX_CHARS) {
-        throw new SqlRefused("the answer is longer than " + MAX_CHARS + " characters: select less");
-      }
-      values.add(Collections.unmodifiableList(row));
+      taker.endRow();
     }
-    return new SqlResult(
-        List.copyOf(columns), values, admitted.relations(), admitted.withoutTexts());
+    taker.end();
+    return new SqlResult(admitted.relations(), admitted.withoutTexts(), count, first, last);
   }
 
   private static @Nullable Object value(ResultSet rows, int index) throws SQLException {
+    if (rows.getMetaData().getColumnType(index) == Types.NUMERIC) {
+      return number(rows.getString(index));
+    }
     Object value = rows.getObject(index);
     if (value == null || value instanceof Boolean || value instanceof Long) {
       return value;
@@ -211,9 +293,6 @@ public final class SqlQueries implements AutoCloseable {
       String text = value.toString();
       return text.matches(".*[a-zA-Z]{3}.*") ? text : new BigDecimal(text);
     }
-    if (value instanceof BigDecimal) {
-      return value;
-    }
     if (value instanceof Timestamp) {
       return rows.getMetaData().getColumnTypeName(index).equals("timestamptz")
           ? rows.getObject(index, OffsetDateTime.class)
@@ -222,6 +301,18 @@ public final class SqlQueries implements AutoCloseable {
           : rows.getObject(index, LocalDateTime.class);
     }
     return rows.getString(index);
+  }
+
+  private static @Nullable Object number(@Nullable String text) {
+    if (text == null || !text.matches("[-0-9.]+")) {
+      // Neither NaN nor infinity is a number of JSON.
+      return text;
+    }
+    if (text.length() > MAX_DIGITS) {
+      throw new SqlRefused(
+          "the answer has a number of more than " + MAX_DIGITS + " digits: round it");
+    }
+    return new BigDecimal(text);
   }
 
   private static void execute(Connection connection, String sql) throws SQLException {

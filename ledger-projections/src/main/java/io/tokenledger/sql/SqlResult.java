@@ -1,17 +1,20 @@
 package io.tokenledger.sql;
 
-import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a query came to.
+ * What a query came to, for the audit; the answer itself went to its taker.
  *
- * @param columns names in their order
- * @param rows values in the order of the columns: null, {@link Boolean}, {@link Long}, {@link
- *     java.math.BigDecimal}, {@link java.time.LocalDateTime} or {@link String}
  * @param relations the views that were read, without their schema
- * @param query what ran, with {@code '*'} for every text in it, for the audit
+ * @param query what ran, with {@code '*'} for every text in it
+ * @param rows how many there were
+ * @param firstLeafIndex the lowest value of a column {@code leaf_index}; null without one
+ * @param lastLeafIndex the highest
  */
 public record SqlResult(
-    List<String> columns, List<List<@Nullable Object>> rows, Set<String> relations, String query) {}
+    Set<String> relations,
+    String query,
+    long rows,
+    @Nullable Long firstLeafIndex,
+    @Nullable Long lastLeafIndex) {}

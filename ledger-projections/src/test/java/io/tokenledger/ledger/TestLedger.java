@@ -6,6 +6,8 @@ import io.tokenledger.audit.RequestContext;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.sql.SqlRows;
+import io.tokenledger.sql.SystemViews;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
@@ -17,11 +19,16 @@ import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenSecret;
 import io.tokenledger.token.TokenSummary;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
@@ -184,5 +191,40 @@ public final class TestLedger {
 
   public static CompletableFuture<TokenSummary> execute(Ledger ledger, TokenCommand command) {
     return ledger.execute(Proposal.of(command), context(command.actor()));
+  }
+
+  /** The rows that a query comes to, over some of the views of schema {@code system}. */
+  public static List<List<@Nullable Object>> query(Ledger ledger, String sql, String... views) {
+    List<List<@Nullable Object>> rows = new ArrayList<>();
+    List<@Nullable Object> row = new ArrayList<>();
+    try {
+      ledger
+          .sql()
+          .run(
+              sql,
+              Map.of(),
+              SystemViews.of(Set.of(views), true),
+              new SqlRows() {
+                @Override
+                public void columns(List<String> names) {}
+
+                @Override
+                public void cell(@Nullable Object value) {
+                  row.add(value);
+                }
+
+                @Override
+                public void endRow() {
+                  rows.add(new ArrayList<>(row));
+                  row.clear();
+                }
+
+                @Override
+                public void end() {}
+              });
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return rows;
   }
 }

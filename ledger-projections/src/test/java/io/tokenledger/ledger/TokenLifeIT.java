@@ -14,6 +14,7 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.sql.SqlRefused;
+import io.tokenledger.sql.SystemViews;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
@@ -37,6 +38,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
@@ -550,20 +552,71 @@ class TokenLifeIT {
 
   @Test
   void aSessionKeepsNothingOfTheQueryBefore() {
-    assertEquals(
-        List.of(List.of(1L)), ledger.sql().run("SELECT 1", Map.of(), Set.of("tokens")).rows());
+    assertEquals(List.of(List.of(1L)), TestLedger.query(ledger, "SELECT 1", "tokens"));
     assertThrows(
         SqlRefused.class,
-        () -> ledger.sql().run("SELECT 1/0 FROM system.tokens", Map.of(), Set.of("audit_log")));
+        () -> TestLedger.query(ledger, "SELECT 1/0 FROM system.tokens", "audit_log"));
     SqlRefused division =
-        assertThrows(
-            SqlRefused.class, () -> ledger.sql().run("SELECT 1/0", Map.of(), Set.of("tokens")));
+        assertThrows(SqlRefused.class, () -> TestLedger.query(ledger, "SELECT 1/0", "tokens"));
     assertEquals("division by zero", division.getMessage());
     SqlRefused column =
         assertThrows(
             SqlRefused.class,
-            () -> ledger.sql().run("SELECT nope FROM system.tokens", Map.of(), Set.of("tokens")));
-    assertTrue(column.getMessage().contains("\"nope\" does not exist"), column.getMessage());
-    assertFalse(ledger.sql().run("SELECT now()", Map.of(), Set.of("tokens")).rows().isEmpty());
+            () -> TestLedger.query(ledger, "SELECT nope FROM system.tokens", "tokens"));
+    assertTrue(column.getMessage().contains("nope does not exist"), column.getMessage());
+    assertFalse(TestLedger.query(ledger, "SELECT now()", "tokens").isEmpty());
+  }
+
+  @Test
+  void theGateKnowsTheColumnsOfEveryView() throws Exception {
+    Map<String, List<String>> columns = new TreeMap<>();
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        ResultSet rows =
+            statement.executeQuery(
+                "SELECT table_name, column_name FROM information_schema.columns"
+                    + " WHERE table_schema = 'system' ORDER BY table_name, ordinal_position")) {
+      while (rows.next()) {
+        columns
+            .computeIfAbsent(rows.getString(1), name -> new ArrayList<>())
+            .add(rows.getString(2));
+      }
+    }
+    assertEquals(new TreeMap<>(SystemViews.ALL), columns);
+  }
+
+  @Test
+  void anAnswerTooLongIsRefusedBeforeItIsHeldAndTheNextOneIsAnswered() throws Exception {
+    for (int i = 0; i < 8; i++) {
+      TestLedger.create(ledger, "wide " + i, TestLedger.newHash(), "db:a:read").get();
+    }
+    ledger.tokens().awaitCaughtUp();
+    String wide = "CAST(CAST('9e131000' AS numeric) AS text)";
+    for (int i = 0; i < 6; i++) {
+      SqlRefused refused =
+          assertThrows(
+              SqlRefused.class,
+              () ->
+                  TestLedger.query(
+                      ledger,
+                      "SELECT "
+                          + String.join(", ", wide, wide, wide)
+                          + " FROM system.tokens a, system.tokens b",
+                      "tokens"));
+      assertTrue(refused.getMessage().contains("8388608 bytes"), refused.getMessage());
+    }
+    assertEquals(List.of(List.of(1L)), TestLedger.query(ledger, "SELECT 1", "tokens"));
+  }
+
+  @Test
+  void twoRowsWhereOneIsDueAreTheCallersMistake() throws Exception {
+    TestLedger.create(ledger, "one", TestLedger.newHash(), "db:a:read").get();
+    TestLedger.create(ledger, "two", TestLedger.newHash(), "db:a:read").get();
+    ledger.tokens().awaitCaughtUp();
+    SqlRefused refused =
+        assertThrows(
+            SqlRefused.class,
+            () -> TestLedger.query(ledger, "SELECT (SELECT name FROM system.tokens)", "tokens"));
+    assertTrue(refused.getMessage().contains("more than one row"), refused.getMessage());
   }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
@@ -17,7 +18,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class SelectGateTest {
 
-  private static final Set<String> RELATIONS = Set.of("tokens", "token_history", "audit_log");
   private static final ExecutorService PARSERS = Executors.newFixedThreadPool(2);
 
   @AfterAll
@@ -26,7 +26,7 @@ class SelectGateTest {
   }
 
   private static SelectGate.Admitted admit(String sql) {
-    return SelectGate.admit(sql, RELATIONS, PARSERS);
+    return SelectGate.admit(sql, SystemViews.ALL, PARSERS);
   }
 
   @ParameterizedTest
@@ -45,7 +45,19 @@ class SelectGateTest {
         "SELECT CAST(token_id AS text), name::varchar FROM system.tokens",
         "SELECT a.time, t.name FROM system.audit_log a LEFT JOIN system.tokens t"
             + " ON t.token_id = a.actor_token_id",
-        "SELECT * FROM system.audit_log JOIN system.token_history USING (name)",
+        "SELECT * FROM system.tokens JOIN system.token_history USING (name)",
+        "SELECT a.time FROM system.audit_log a WHERE EXISTS"
+            + " (SELECT 1 FROM system.tokens t WHERE t.name = a.target_name AND leaf_index > 0)",
+        "SELECT s.n, s.kind FROM (SELECT count(*) AS n, kind FROM system.token_history"
+            + " GROUP BY kind) s ORDER BY n",
+        "SELECT s.count FROM (SELECT count(*) FROM system.tokens) s",
+        "SELECT s.time FROM (SELECT * FROM system.audit_log) s",
+        "SELECT upper(name) AS loud FROM system.tokens GROUP BY loud ORDER BY loud",
+        "SELECT name FROM system.tokens UNION SELECT name FROM system.token_history ORDER BY name",
+        "SELECT \"name\", \"tokens\".\"hash\" FROM \"system\".\"tokens\"",
+        "SELECT substring(name, 1, length(name) - 1), substr(name, 2) FROM system.tokens",
+        "SELECT * FROM system.audit_log WHERE time > TIMESTAMP '2026-11-24 12:00:00'",
+        "SELECT CURRENT_TIMESTAMP, current_date, EXTRACT(YEAR FROM time) FROM system.audit_log",
         "SELECT * FROM (SELECT name FROM system.tokens) AS inner_one",
         "SELECT name FROM system.tokens UNION ALL SELECT name FROM system.token_history",
         "SELECT name FROM system.tokens WHERE EXISTS (SELECT 1 FROM system.audit_log)",
@@ -139,7 +151,7 @@ class SelectGateTest {
         "SELECT * FROM tokens",
         "SELECT * FROM other.system.tokens",
         "SELECT * FROM system.secrets",
-        "SELECT * FROM \"system\".\"tokens\"",
+        "SELECT * FROM \"System\".\"tokens\"",
         "WITH t AS (SELECT 1) SELECT * FROM t",
         "WITH d AS (DELETE FROM system.tokens RETURNING 1) SELECT * FROM d",
         "SELECT * INTO other FROM system.tokens",
@@ -177,7 +189,38 @@ class SelectGateTest {
         "SELECT 'it's'",
         "SELECT \"a\"\"b\" FROM system.tokens",
         "SELECT `name` FROM system.tokens",
-        "SELECT [name] FROM system.tokens"
+        "SELECT [name] FROM system.tokens",
+        // A name that is no column would be run as a function over the row.
+        "SELECT a.row_to_json FROM system.audit_log a",
+        "SELECT t.array_agg FROM system.tokens t",
+        "SELECT a.pg_typeof FROM system.audit_log a",
+        "SELECT a.quote_literal FROM system.audit_log a",
+        "SELECT a.count FROM system.audit_log a",
+        "SELECT tokens.json_agg FROM system.tokens",
+        "SELECT system.tokens.row_to_json FROM system.tokens",
+        "SELECT \"a\".\"row_to_json\" FROM system.audit_log a",
+        "SELECT s.row_to_json FROM (SELECT name FROM system.tokens) s",
+        "SELECT s.upper FROM (SELECT name FROM system.tokens) s",
+        "SELECT 1 FROM system.tokens a WHERE EXISTS (SELECT a.hash FROM system.audit_log a)",
+        "SELECT 1 FROM system.tokens t JOIN system.audit_log a ON t.textlen = a.count",
+        "SELECT name FROM system.tokens t ORDER BY t.row_to_json",
+        "SELECT count(*) FROM system.tokens t GROUP BY t.row_to_json",
+        "SELECT 1 FROM system.tokens t, (SELECT t.row_to_json) s",
+        "SELECT t FROM system.tokens t",
+        "SELECT count(t) FROM system.tokens t",
+        "SELECT t.ctid FROM system.tokens t",
+        "SELECT x.* FROM system.tokens t",
+        "SELECT 1 FROM system.tokens WHERE nobody = 1",
+        // With a text, substring takes a regular expression.
+        "SELECT substring(name, '(a*)*b') FROM system.tokens",
+        "SELECT substring(name, name) FROM system.tokens",
+        "SELECT substring(name, $p) FROM system.tokens",
+        "SELECT substring(name, 'a' || 'b') FROM system.tokens",
+        "SELECT substring(name, '#', '#') FROM system.tokens",
+        "SELECT substring(name FROM '(a*)*b') FROM system.tokens",
+        "SELECT substring(name SIMILAR 'a' ESCAPE '#') FROM system.tokens",
+        "SELECT TIMESTAMP 'now'",
+        "SELECT EXTRACT(timezone FROM now())"
       })
   void refusesEverythingElse(String sql) {
     SqlRefused refused = assertThrows(SqlRefused.class, () -> admit(sql), sql);
@@ -191,6 +234,46 @@ class SelectGateTest {
         SqlRefused.class, () -> admit("SELECT " + "(".repeat(300) + "1" + ")".repeat(300)));
     assertThrows(SqlRefused.class, () -> admit("SELECT 1 WHERE " + "NOT ".repeat(10_000) + "true"));
     assertThrows(SqlRefused.class, () -> admit("SELECT 1\0"));
+  }
+
+  @Test
+  void refusesTextsThatAreDoubledAgainAndAgain() {
+    String doubled = "SELECT name AS a FROM system.tokens";
+    for (int i = 0; i < 4; i++) {
+      doubled = "SELECT a || a || a AS a FROM (" + doubled + ") s" + i;
+    }
+    admit(doubled);
+    String tooOften = "SELECT concat(a, a, a) AS a FROM (" + doubled + ") t";
+    assertThrows(SqlRefused.class, () -> admit(tooOften));
+  }
+
+  @Test
+  void countsParenthesesBeforeTheParserMeetsThem() {
+    String deep = "SELECT 1 WHERE " + "(".repeat(40_000) + "1=1" + ")".repeat(40_000);
+    long started = System.nanoTime();
+    SqlRefused refused = assertThrows(SqlRefused.class, () -> admit(deep));
+    assertEquals("the query is nested too deeply", refused.getMessage());
+    assertTrue(System.nanoTime() - started < 100_000_000L, "at once");
+    admit("SELECT '" + "(".repeat(1_000) + "'");
+  }
+
+  @Test
+  void whereAColumnIsHiddenNothingShowsIt() {
+    Map<String, List<String>> hidden = SystemViews.of(Set.of("tokens"), false);
+    String columns =
+        "token_id, name, created_at, description, created_by_token_id, updated_at,"
+            + " updated_by_token_id, expiry, permissions";
+    assertEquals(
+        "SELECT * FROM (SELECT " + columns + " FROM system.tokens) AS tokens",
+        SelectGate.admit("SELECT * FROM system.tokens", hidden, PARSERS).sql());
+    assertEquals(
+        "SELECT t.name FROM (SELECT " + columns + " FROM system.tokens) t WHERE t.name = ?",
+        SelectGate.admit("SELECT t.name FROM system.tokens t WHERE t.name = $n", hidden, PARSERS)
+            .sql());
+    for (String sql :
+        List.of("SELECT hash FROM system.tokens", "SELECT t.hash FROM system.tokens t")) {
+      assertThrows(SqlRefused.class, () -> SelectGate.admit(sql, hidden, PARSERS), sql);
+    }
   }
 
   @Test
