@@ -34,7 +34,9 @@ import java.util.stream.Collectors;
  */
 final class RouteCatalogue {
 
-  private static final String READER = "ledger:audit:read; admin unless --separate-duties";
+  /** Who reads the audit, see {@link AuditReads}. */
+  static final String READER = "ledger:audit:read; admin unless --separate-duties";
+
   private static final String TOKEN_READER = "ledger:tokens:read or ledger:audit:read; admin";
   private static final String MANAGER =
       "ledger:tokens:write without any ledger:audit or ledger:retention; admin";

@@ -358,6 +358,19 @@ class AuditReadsIT {
               "AccessDenied GET /api/v1/audit/event-types",
               "AccessDenied GET /api/v1/audit/events"),
           refusals);
+      for (RouteCatalogue.Row row : RouteCatalogue.ROWS) {
+        if (row.permission().equals(RouteCatalogue.READER)) {
+          String path = row.path().replace("{id}", "e").replace("**", "0/000");
+          HttpResponse<String> refused =
+              probe.send(
+                  probe
+                      .request(path)
+                      .header("Authorization", "Bearer " + admin)
+                      .method(row.method(), BodyPublishers.noBody()));
+          assertEquals(403, refused.statusCode(), path);
+          assertTrue(refused.body().contains("duties are separate"), path);
+        }
+      }
     }
   }
 
