@@ -73,6 +73,18 @@ final class RecoveryListener implements AutoCloseable {
               null,
               null,
               null);
+      if (!isLocal(exchange)) {
+        ledger
+            .requests()
+            .accessDenied(context, "POST " + TokenRoutes.REGENERATE, "remote_recovery", 403, null);
+        answer(
+            exchange,
+            403,
+            JsonText.error(
+                "the operator token can only be recovered from this machine, by its loopback address"
+                    + " and without a proxy"));
+        return;
+      }
       TokenSummary token =
           TokenRoutes.execute(
               ledger,
@@ -86,6 +98,13 @@ final class RecoveryListener implements AutoCloseable {
     } catch (LedgerUnavailable e) {
       answer(exchange, 503, JsonText.error("the ledger's database is unavailable, try again"));
     }
+  }
+
+  /** A web page in a browser on this machine reaches this port as well as its operator. */
+  private static boolean isLocal(HttpExchange exchange) {
+    String host = exchange.getRequestHeaders().getFirst("Host");
+    return LocalCaller.isLocal(
+        exchange.getRequestHeaders().keySet(), host == null ? null : host.replaceAll(":\\d+$", ""));
   }
 
   private static void answer(HttpExchange exchange, int status, String body) throws IOException {
