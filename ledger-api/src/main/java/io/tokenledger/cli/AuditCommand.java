@@ -36,7 +36,7 @@ final class AuditCommand {
         "",
         "Examples:",
         "  ledger audit log --since 24h",
-        "  ledger audit log --token ingest          its whole life, over all tokens of the name",
+        "  ledger audit log --token ingest      the whole life of all tokens of the name",
         "  ledger audit log --outcome denied --format csv"
       })
   static final class Log implements Callable<Integer> {
@@ -81,6 +81,7 @@ final class AuditCommand {
     @Option(
         names = "--format",
         paramLabel = "FORMAT",
+        completionCandidates = Formats.Events.class,
         description = "table, json (a line an event) or csv. Default table")
     private String format = "table";
 

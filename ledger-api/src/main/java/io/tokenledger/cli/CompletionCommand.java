@@ -77,9 +77,16 @@ final class CompletionCommand implements Callable<Integer> {
       line(
           script,
           condition,
-          names + (option.arity().max() > 0 ? " -r" : ""),
+          names + (option.arity().max() > 0 ? " -r" : "") + values(option),
           describe(option.description()));
     }
+  }
+
+  private static String values(OptionSpec option) {
+    if (option.completionCandidates() == null) {
+      return "";
+    }
+    return " -f -a '" + String.join(" ", option.completionCandidates()) + "'";
   }
 
   private static void line(StringBuilder script, String condition, String what, String text) {

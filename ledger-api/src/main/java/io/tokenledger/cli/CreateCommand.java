@@ -34,14 +34,14 @@ final class CreateCommand {
       footer = {
         "",
         "Examples:",
-        "  ledger create token --admin                           the operator token, once",
-        "  ledger create token --admin --regenerate              another secret for it",
-        "  ledger create token --admin --name alice              an admin of one person",
+        "  ledger create token --admin                      the operator token, once",
+        "  ledger create token --admin --regenerate         another secret for it",
+        "  ledger create token --admin --name alice         an admin of one person",
         "  ledger create token --permission db:mydb:read,write --name ingest --expiry 7d",
-        "  ledger create token --permission db:a:read --permission system:health:read --name ops",
+        "  ledger create token --permission db:a:read --permission db:b:read --name ops",
         "  ledger create token --permission system:health:read --name probe --expiry 1y",
-        "  ledger create token --admin --offline --output-file admin.json    for serve's flag",
-        "                                                                    --admin-token-file"
+        "  ledger create token --admin --offline --output-file admin.json",
+        "                                     for --admin-token-file of ledger serve"
       })
   static final class Token implements Callable<Integer> {
 
@@ -68,7 +68,11 @@ final class CreateCommand {
         description = "How long it is valid: 7d, 1h 30m, 1y. Default: for ever")
     private @Nullable String expiry;
 
-    @Option(names = "--format", paramLabel = "FORMAT", description = "text or json. Default text")
+    @Option(
+        names = "--format",
+        paramLabel = "FORMAT",
+        completionCandidates = Formats.TextOrJson.class,
+        description = "text or json. Default text")
     private String format = "text";
 
     @Option(

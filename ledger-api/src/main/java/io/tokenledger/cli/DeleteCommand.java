@@ -29,7 +29,7 @@ final class DeleteCommand {
         "",
         "Examples:",
         "  ledger delete token --token-name ingest",
-        "  ledger delete token --id 7 --yes          this token, whoever bears its name now"
+        "  ledger delete token --id 7 --yes      this token, whoever bears its name now"
       })
   static final class Token implements Callable<Integer> {
 
@@ -89,7 +89,7 @@ final class DeleteCommand {
       footer = {
         "",
         "Examples:",
-        "  ledger delete tokens --made-by 12 --dry-run         all that token 12 made, and so on",
+        "  ledger delete tokens --made-by 12 --dry-run     what token 12 made, and so on",
         "  ledger delete tokens --created-by alice --database mydb",
         "  ledger delete tokens --unused-since 90d --kind resource --yes"
       })

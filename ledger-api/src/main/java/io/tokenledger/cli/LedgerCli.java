@@ -5,9 +5,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
@@ -40,6 +42,8 @@ public final class LedgerCli implements Callable<Integer> {
   static final int UNKNOWN = 3;
 
   private static final int USAGE = 4;
+
+  private static final Pattern SECRET = Pattern.compile("apiv3_\\S+");
 
   private static final Map<String, Supplier<Object>> COMMANDS = commands();
 
@@ -90,7 +94,7 @@ public final class LedgerCli implements Callable<Integer> {
   static int run(String... args) {
     CommandLine line = commandLine(args);
     line.setExitCodeExceptionMapper(failure -> FAILED);
-    line.setExecutionExceptionHandler(LedgerCli::explain);
+    line.setExecutionExceptionHandler((failure, command, result) -> explain(failure));
     line.setParameterExceptionHandler(LedgerCli::explainUsage);
     return line.execute(args);
   }
@@ -105,20 +109,36 @@ public final class LedgerCli implements Callable<Integer> {
     } else {
       line.addSubcommand(asked.get());
     }
+    addWordsForHelp(line);
     return line;
   }
 
-  private static int explain(Exception failure, CommandLine line, CommandLine.ParseResult result)
-      throws Exception {
+  /** The original shows more with these; here all help is whole. */
+  private static void addWordsForHelp(CommandLine line) {
+    line.getCommandSpec()
+        .addOption(
+            OptionSpec.builder("--help-all", "--help-full").usageHelp(true).hidden(true).build());
+    line.getSubcommands().values().forEach(LedgerCli::addWordsForHelp);
+  }
+
+  /** Says in one line what went wrong, and gives the exit code. */
+  static int explain(Exception failure) {
     if (failure instanceof CommandFailed failed) {
       System.err.println("ledger: " + failed.getMessage());
       return failed.exitCode();
     }
-    throw failure;
+    // Neither its message nor its trace: either may hold what the caller gave, a secret too.
+    StackTraceElement[] trace = failure.getStackTrace();
+    System.err.println(
+        "ledger: internal error, please report it: "
+            + failure.getClass().getName()
+            + (trace.length == 0 ? "" : " at " + trace[0]));
+    return FAILED;
   }
 
   private static int explainUsage(ParameterException failure, String[] args) {
-    System.err.println("error: " + failure.getMessage());
+    String said = String.valueOf(failure.getMessage());
+    System.err.println("error: " + SECRET.matcher(said).replaceAll("apiv3_..."));
     System.err.println(
         "For more information, try '"
             + failure.getCommandLine().getCommandSpec().qualifiedName()

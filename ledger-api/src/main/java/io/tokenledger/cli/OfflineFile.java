@@ -4,12 +4,17 @@ import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
 import io.tokenledger.token.TokenSecret;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -19,21 +24,31 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The files with which a server's first tokens are provisioned ({@code influxdb3-token-surface}
- * 2.6): only the owner may read them, and they appear whole or not at all.
+ * 2.6): only the owner may read them, and they appear whole or not at all. Who changes one holds a
+ * lock on a file beside it, which stays: the file itself is another one after each change.
  */
 final class OfflineFile {
 
   private static final JsonMapper JSON = JsonMapper.shared();
+  private static final FileAttribute<Set<PosixFilePermission>> ONLY_OWNER =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
   private OfflineFile() {}
 
   /** Writes the file of {@code serve --admin-token-file}; one that is there is not overwritten. */
   static void writeAdmin(Path file, TokenSecret secret, String name, @Nullable Long expiryMillis) {
-    if (Files.exists(file)) {
-      throw new CommandFailed(
-          "--output-file " + file + " exists: an admin token is not overwritten, choose another");
-    }
-    write(file, entry(secret, name, expiryMillis));
+    ObjectNode json = entry(secret, name, expiryMillis);
+    alone(
+        file,
+        () -> {
+          if (Files.exists(file)) {
+            throw new CommandFailed(
+                "--output-file "
+                    + file
+                    + " exists: an admin token is not overwritten, choose another");
+          }
+          write(file, json);
+        });
   }
 
   /** Adds to the file of {@code serve --permission-tokens-file}, which is made when missing. */
@@ -44,6 +59,12 @@ final class OfflineFile {
       @Nullable Long expiryMillis,
       List<String> permissions,
       List<String> databases) {
+    ObjectNode entry = entry(secret, name, expiryMillis);
+    permissions.forEach(entry.putArray("permissions")::add);
+    alone(file, () -> add(file, entry, name, databases));
+  }
+
+  private static void add(Path file, ObjectNode entry, String name, List<String> databases) {
     ObjectNode json = Files.exists(file) ? read(file) : JSON.createObjectNode();
     ArrayNode known = array(file, json, "create_databases");
     for (String database : databases) {
@@ -58,8 +79,6 @@ final class OfflineFile {
             "--output-file " + file + " has a token named " + name + " already");
       }
     }
-    ObjectNode entry = entry(secret, name, expiryMillis);
-    permissions.forEach(entry.putArray("permissions")::add);
     tokens.add(entry);
     write(file, json);
   }
@@ -99,14 +118,28 @@ final class OfflineFile {
     throw new CommandFailed("--output-file " + file + ": " + field + " is not an array");
   }
 
+  /** Waits for every other command that changes the file. */
+  private static void alone(Path file, Runnable change) {
+    Path absolute = file.toAbsolutePath();
+    Path lock = absolute.resolveSibling("." + absolute.getFileName() + ".lock");
+    try (FileChannel channel =
+        FileChannel.open(
+            lock, Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE), ONLY_OWNER)) {
+      // Closing gives it back, as does the end of the process.
+      channel.lock();
+      change.run();
+    } catch (IOException e) {
+      throw new CommandFailed(
+          "--output-file " + file + " cannot be locked by " + lock + ": " + e.getMessage());
+    }
+  }
+
   private static void write(Path file, ObjectNode json) {
     Path absolute = file.toAbsolutePath();
-    Path temporary = absolute.resolveSibling("." + absolute.getFileName() + ".tmp");
     try {
-      Files.deleteIfExists(temporary);
-      Files.createFile(
-          temporary,
-          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+      Path temporary =
+          Files.createTempFile(
+              absolute.getParent(), "." + absolute.getFileName(), ".tmp", ONLY_OWNER);
       Files.writeString(
           temporary,
           JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n",

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.HttpURLConnection;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -20,6 +21,7 @@ import java.util.Map;
 import java.util.UUID;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
@@ -188,9 +190,20 @@ class Remote {
   }
 
   private CommandFailed unreachable(IOException e) {
-    return new CommandFailed(
-        LedgerCli.FAILED,
-        "cannot reach " + url() + " (" + e.getMessage() + "); is the server running? see --host");
+    String hint =
+        e instanceof SSLException
+            ? "is its certificate the one that --tls-ca names, and does it speak TLS 1.3?"
+            : "is the server running? see --host";
+    return new CommandFailed("cannot reach " + url() + " (" + e.getMessage() + "); " + hint);
+  }
+
+  /** The message names no character of it: it is a secret, or the greater part of one. */
+  private static void requireHeader(String secret) {
+    if (!secret.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
+      throw new CommandFailed(
+          "the token (--token, LEDGER_AUTH_TOKEN, INFLUXDB3_AUTH_TOKEN) must be visible ASCII"
+              + " without spaces: does it end in a line break?");
+    }
   }
 
   private HttpURLConnection open(String method, String path, @Nullable String body)
@@ -207,6 +220,7 @@ class Remote {
     connection.setRequestProperty("User-Agent", "token-ledger-cli/" + LedgerCli.version());
     String secret = firstOf(token, "LEDGER_AUTH_TOKEN", "INFLUXDB3_AUTH_TOKEN");
     if (secret != null) {
+      requireHeader(secret);
       connection.setRequestProperty("Authorization", "Bearer " + secret);
     }
     Map<String, @Nullable String> why = new LinkedHashMap<>();
@@ -240,7 +254,22 @@ class Remote {
 
   private String url() {
     String url = firstOf(host, "LEDGER_HOST_URL", "INFLUXDB3_HOST_URL");
-    return url == null ? "http://127.0.0.1:8181" : url.replaceAll("/+$", "");
+    if (url == null) {
+      return "http://127.0.0.1:8181";
+    }
+    try {
+      URI uri = new URI(url);
+      boolean web =
+          "http".equalsIgnoreCase(uri.getScheme()) || "https".equalsIgnoreCase(uri.getScheme());
+      if (web && uri.getHost() != null && uri.getUserInfo() == null && uri.getQuery() == null) {
+        return url.replaceAll("/+$", "");
+      }
+    } catch (URISyntaxException e) {
+      // Falls through to the one message, which does not repeat what may be a secret.
+    }
+    throw new CommandFailed(
+        "--host (LEDGER_HOST_URL, INFLUXDB3_HOST_URL) must be a URL such as"
+            + " http://127.0.0.1:8181");
   }
 
   static @Nullable String firstOf(@Nullable String flag, String... variables) {
@@ -256,11 +285,22 @@ class Remote {
     return null;
   }
 
+  private boolean trustsAnyone() {
+    String text = System.getenv("LEDGER_TLS_NO_VERIFY");
+    return switch (text == null ? "" : text) {
+      case "true", "1" -> true;
+      case "false", "0", "" -> tlsNoVerify;
+      default -> throw new CommandFailed("LEDGER_TLS_NO_VERIFY must be true or false");
+    };
+  }
+
   private void trust(HttpsURLConnection connection) {
+    // As the original: a context of that name would still take TLS 1.2.
+    System.setProperty("https.protocols", "TLSv1.3");
     String ca = firstOf(tlsCa, "LEDGER_TLS_CA", "INFLUXDB3_TLS_CA");
     try {
       SSLContext context = SSLContext.getInstance("TLSv1.3");
-      if (tlsNoVerify || "true".equals(System.getenv("LEDGER_TLS_NO_VERIFY"))) {
+      if (trustsAnyone()) {
         context.init(null, new TrustManager[] {new TrustAnyone()}, null);
         connection.setHostnameVerifier((name, session) -> true);
       } else if (ca != null) {

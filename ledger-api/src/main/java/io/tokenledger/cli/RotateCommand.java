@@ -39,7 +39,11 @@ final class RotateCommand {
         description = "How long the old secret works on, 90d at most. Default 0")
     private String grace = "0";
 
-    @Option(names = "--format", paramLabel = "FORMAT", description = "text or json. Default text")
+    @Option(
+        names = "--format",
+        paramLabel = "FORMAT",
+        completionCandidates = Formats.TextOrJson.class,
+        description = "text or json. Default text")
     private String format = "text";
 
     @Override

@@ -52,6 +52,7 @@ final class ShowCommand {
     @Option(
         names = "--format",
         paramLabel = "FORMAT",
+        completionCandidates = Formats.Rows.class,
         description = "pretty, json, jsonl, csv or parquet. Default pretty")
     private String format = "pretty";
 
@@ -143,7 +144,11 @@ final class ShowCommand {
     @Mixin private Remote.WithToken remote = new Remote.WithToken();
     @Mixin private TokenChoice choice = new TokenChoice();
 
-    @Option(names = "--format", paramLabel = "FORMAT", description = "text or json. Default text")
+    @Option(
+        names = "--format",
+        paramLabel = "FORMAT",
+        completionCandidates = Formats.TextOrJson.class,
+        description = "text or json. Default text")
     private String format = "text";
 
     @Override

@@ -30,7 +30,7 @@ final class UpdateCommand {
         "  ledger update token --token-name ingest --description \"collector in hall 3\"",
         "  ledger update token --token-name ingest --expiry 90d         from now on",
         "  ledger update token --token-name ingest --expiry never",
-        "  ledger update token --id 7 --permission db:a,b:read          these and no others"
+        "  ledger update token --id 7 --permission db:a,b:read     these and no others"
       })
   static final class Token implements Callable<Integer> {
 

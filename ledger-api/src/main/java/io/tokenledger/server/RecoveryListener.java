@@ -67,13 +67,26 @@ final class RecoveryListener implements AutoCloseable {
       answer(exchange, 404, Rejection.NOT_FOUND);
       return;
     }
+    RequestContext context = context(exchange);
+    if (!isLocal(exchange)) {
+      ledger
+          .requests()
+          .accessDenied(context, "POST " + TokenRoutes.REGENERATE, "remote_recovery", 403, null);
+      answer(
+          exchange,
+          403,
+          JsonText.error(
+              "the operator token can only be recovered from this machine, by its loopback address"
+                  + " and without a proxy"));
+      return;
+    }
     TokenSecret secret = TokenSecret.generate(new SecureRandom());
     TokenSummary token =
         TokenRoutes.execute(
             ledger,
             Proposal.of(
                 new RegenerateOperatorToken(secret.hash(), TokenRoutes.now(), Actor.SYSTEM)),
-            context(exchange));
+            context);
     answer(exchange, 201, SecretAnswers.created(token, secret));
     new Thread(this::close, "ledger-recovery-close").start();
   }
@@ -97,6 +110,13 @@ final class RecoveryListener implements AutoCloseable {
         null,
         null,
         null);
+  }
+
+  /** A web page in a browser on this machine reaches this port as well as its operator. */
+  private static boolean isLocal(HttpExchange exchange) {
+    String host = exchange.getRequestHeaders().getFirst("Host");
+    return LocalCaller.isLocal(
+        exchange.getRequestHeaders().keySet(), host == null ? null : host.replaceAll(":\\d+$", ""));
   }
 
   private static void answer(HttpExchange exchange, int status, String body) throws IOException {

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.LoggerFactory;
 import org.springframework.boot.web.server.PortInUseException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -223,6 +224,8 @@ public final class ServeCommand implements Callable<Integer> {
     } catch (RuntimeException e) {
       PortInUseException taken = portInUse(e);
       if (taken == null) {
+        // The command line says one line; whoever runs a node needs the rest.
+        LoggerFactory.getLogger(ServeCommand.class).error("the start failed", e);
         throw e;
       }
       return fail(

@@ -52,10 +52,6 @@ class TokenRoutes {
   private static final Duration COMMAND_LIMIT = Duration.ofSeconds(30);
   private static final int MAX_DIGITS = 40;
 
-  /** What a proxy adds: with one of these the request was not made on this machine. */
-  private static final List<String> PROXY_HEADERS =
-      List.of("Origin", "Forwarded", "X-Real-IP", "Via");
-
   private final Ledger ledger;
   private final ServeOptions options;
   private final SecretAnswers secretAnswers;
@@ -95,14 +91,10 @@ class TokenRoutes {
    * may, and no web page in a browser on it.
    */
   private void requireLocal(HttpServletRequest request) {
-    boolean proxied =
-        PROXY_HEADERS.stream().anyMatch(header -> request.getHeader(header) != null)
-            || java.util.Collections.list(request.getHeaderNames()).stream()
-                .anyMatch(name -> name.toLowerCase(Locale.ROOT).startsWith("x-forwarded-"));
-    String host = request.getServerName().replaceAll("^\\[|]$", "");
-    boolean loopbackHost =
-        host.equals("localhost") || host.equals("::1") || host.matches("127(\\.\\d{1,3}){3}");
-    if (proxied || !loopbackHost || !options.httpBind().isLoopback()) {
+    boolean local =
+        LocalCaller.isLocal(
+            java.util.Collections.list(request.getHeaderNames()), request.getServerName());
+    if (!local || !options.httpBind().isLoopback()) {
       throw new Rejection(
           403,
           JsonText.error(

@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.tokenledger.server.TestServer;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
+import java.io.PrintStream;
+import java.net.ServerSocket;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -18,17 +21,20 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
+import picocli.CommandLine.Model.OptionSpec;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * No change without its event: walks every route and command there is, and fails for one that is
- * not on a list here, and for one that appends nothing.
+ * No change without its event: calls every route and command there is, with every option that
+ * changes something, and fails for one that is not on a list here, and for one that appends nothing
+ * or not by whom, from where and in which request.
  */
 class CompletenessIT {
 
@@ -50,16 +56,63 @@ class CompletenessIT {
           "completion",
           "man");
 
+  /** They say which tokens, how to ask, and how to answer; the rest says what becomes different. */
+  private static final Set<String> WHICH_AND_HOW =
+      Set.of(
+          "--token-name",
+          "--id",
+          "--state",
+          "--kind",
+          "--database",
+          "--created-since",
+          "--created-until",
+          "--expires-within",
+          "--created-by",
+          "--made-by",
+          "--unused-since",
+          "--host",
+          "--token",
+          "--tls-ca",
+          "--tls-no-verify",
+          "--reason",
+          "--ticket",
+          "--on-behalf-of",
+          "--format",
+          "--yes",
+          "--dry-run",
+          "--data-dir",
+          "--database-url",
+          "--ledger-key-file",
+          "--subject-key-store",
+          "--help",
+          "--help-full",
+          "--version");
+
+  /** They ask no server: what they write is an event when a server is started with it. */
+  private static final Set<String> OFFLINE =
+      Set.of("--offline", "--output-file", "--create-databases");
+
   private static final String GRANT =
       "[{\"resource_type\":\"db\",\"resource_names\":[\"%s\"],\"actions\":[\"read\"]}]";
 
+  private static final String BOOTSTRAP = "POST /api/v3/configure/token/admin";
+  private static final String REGENERATE = BOOTSTRAP + "/regenerate";
+
   @TempDir static Path directory;
   private static TestServer server;
+  private static int recoveryPort;
   private static int next;
 
   @BeforeAll
-  static void start() {
-    server = new TestServer(directory.resolve("data"), Map.of());
+  static void start() throws Exception {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      recoveryPort = socket.getLocalPort();
+    }
+    server =
+        new TestServer(
+            directory.resolve("data"),
+            Map.of("LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND", "127.0.0.1:" + recoveryPort));
+    assertEquals(201, server.bootstrap("the-first-request").statusCode());
   }
 
   @AfterAll
@@ -88,7 +141,6 @@ class CompletenessIT {
 
   private static Map<String, Sample> samples() {
     Map<String, Sample> samples = new LinkedHashMap<>();
-    // The one route that needs nobody: it was called at the start.
     samples.put(
         "POST /api/v3/configure/token/named_admin",
         new Sample(
@@ -148,8 +200,8 @@ class CompletenessIT {
             .filter(route -> !route.startsWith("GET ") && !READS.contains(route))
             .collect(Collectors.toCollection(TreeSet::new));
     Set<String> covered = new TreeSet<>(samples.keySet());
-    covered.add("POST /api/v3/configure/token/admin");
-    covered.add("POST /api/v3/configure/token/admin/regenerate");
+    covered.add(BOOTSTRAP);
+    covered.add(REGENERATE);
     assertEquals(mutating, covered, "every route that changes something has a sample here");
     samples.forEach(
         (route, sample) -> {
@@ -157,7 +209,7 @@ class CompletenessIT {
           HttpResponse<String> answer =
               server.send(route.split(" ")[0], sample.path(), requestId, sample.body());
           assertTrue(answer.statusCode() < 300, route + ": " + answer.body());
-          assertAudited(route, requestId, "_admin");
+          assertAudited(route, requestId, "token", "_admin");
           server.events().stream()
               .filter(event -> event.path("request_id").asString().equals(requestId))
               .map(event -> event.path("event_type").asString())
@@ -167,23 +219,78 @@ class CompletenessIT {
                           TestServer.appendedBy(route).contains(type),
                           route + " appended " + type + ", which the catalogue does not say"));
         });
-    assertTrue(
-        server.events().stream()
-            .anyMatch(event -> event.path("event_type").asString().equals("OperatorTokenCreated")));
   }
 
-  private static void assertAudited(String what, String requestId, String actor) {
+  @Test
+  void theRoutesOfTheOperatorTokenAppendAnEventWithActorAddressAndRequest() {
+    // It was called at the start, by nobody yet.
+    assertAudited(BOOTSTRAP, "the-first-request", "anonymous", "anonymous");
+    HttpResponse<String> regenerated =
+        server.send("POST", REGENERATE.split(" ")[1], "regenerate", "");
+    assertEquals(201, regenerated.statusCode(), regenerated.body());
+    adopt(regenerated);
+    assertAudited(REGENERATE, "regenerate", "token", "_admin");
+  }
+
+  @Test
+  void theRecoveryPortAppendsAnEventWhetherItAnswersOrNot() {
+    long atFirst = newestLeaf();
+    for (List<String> header :
+        List.of(
+            List.of("Origin", "http://example.org"),
+            List.of("X-Forwarded-For", "192.0.2.1"),
+            List.of("Forwarded", "for=192.0.2.1"),
+            List.of("Via", "1.1 proxy"),
+            List.of("X-Real-IP", "192.0.2.1"))) {
+      HttpResponse<String> refused =
+          TestServer.recover(recoveryPort, header.toArray(new String[0]));
+      assertEquals(403, refused.statusCode(), header.toString());
+    }
+    // The first at once, the others as one summary when their minute is over.
+    assertEvents("a refused recovery", atFirst, "denied", "system", "system");
+    long before = newestLeaf();
+    HttpResponse<String> recovered = TestServer.recover(recoveryPort);
+    assertEquals(201, recovered.statusCode(), recovered.body());
+    adopt(recovered);
+    assertEvents("the recovery port", before, "success", "system", "system");
+  }
+
+  private static void adopt(HttpResponse<String> answer) {
+    server.adopt(JsonMapper.shared().readTree(answer.body()).path("token").asString());
+  }
+
+  private static long newestLeaf() {
+    return server.events().get(0).path("leaf_index").asLong();
+  }
+
+  private static void assertAudited(String what, String requestId, String actorType, String actor) {
     List<JsonNode> mine =
         server.events().stream()
             .filter(event -> event.path("request_id").asString().equals(requestId))
             .toList();
     assertFalse(mine.isEmpty(), what + " appended nothing");
-    for (JsonNode event : mine) {
-      assertEquals(actor, event.path("actor").path("name").asString(), what);
-      JsonNode source = event.path("envelope").path("source");
-      assertEquals("127.0.0.1", source.path("ip").asString(), what);
-      assertEquals("success", event.path("outcome").asString(), what);
-    }
+    mine.forEach(event -> assertWhoWhereAndWhich(what, event, "success", actorType, actor));
+  }
+
+  /** All that was appended since, at least one. */
+  private static List<JsonNode> assertEvents(
+      String what, long leafBefore, String outcome, String actorType, String actor) {
+    List<JsonNode> since =
+        server.events().stream()
+            .filter(event -> event.path("leaf_index").asLong() > leafBefore)
+            .toList();
+    assertFalse(since.isEmpty(), what + " appended nothing");
+    since.forEach(event -> assertWhoWhereAndWhich(what, event, outcome, actorType, actor));
+    return since;
+  }
+
+  private static void assertWhoWhereAndWhich(
+      String what, JsonNode event, String outcome, String actorType, String actor) {
+    assertEquals(outcome, event.path("outcome").asString(), what);
+    assertEquals(actorType, event.path("actor").path("type").asString(), what);
+    assertEquals(actor, event.path("actor").path("name").asString(""), what);
+    assertEquals("127.0.0.1", event.path("envelope").path("source").path("ip").asString(), what);
+    assertFalse(event.path("request_id").asString("").isEmpty(), what);
   }
 
   /** Words of every command that has no further words. */
@@ -201,45 +308,114 @@ class CompletenessIT {
     return leaves;
   }
 
+  private record Verb(String words, List<String> options) {}
+
+  private static Verb verb(String words, String... options) {
+    return new Verb(words, List.of(options));
+  }
+
   @Test
-  void everyMutatingCommandAppendsAnEvent() throws Exception {
+  void everyMutatingCommandAppendsAnEventWithActorAddressRequestAndReason() throws Exception {
     Path rows = Files.writeString(directory.resolve("rows.json"), importRows(newName()));
     String name = newName();
     String many = newName();
     made(many);
-    Map<String, List<String>> samples = new LinkedHashMap<>();
-    samples.put("create token", List.of("--permission", "db:a:read", "--name", name));
-    samples.put("update token", List.of("--token-name", name, "--description", "d"));
-    samples.put("suspend token", List.of("--token-name", name));
-    samples.put("resume token", List.of("--token-name", name));
-    samples.put("rotate token", List.of("--token-name", name));
-    samples.put("delete token", List.of("--token-name", name, "--yes"));
-    samples.put("delete tokens", List.of("--name", many, "--yes"));
-    samples.put("import tokens", List.of("--file", rows.toString()));
-    samples.put("replay verify", List.of());
-    samples.put("replay swap", List.of());
+    List<Verb> samples = new ArrayList<>();
+    samples.add(
+        verb("create token", "--permission", "db:a:read", "--name", name, "--expiry", "1d"));
+    samples.add(verb("create token", "--admin", "--name", newName(), "--expiry", "1d"));
+    samples.add(verb("create token", "--admin", "--regenerate"));
+    samples.add(verb("update token", "--token-name", name, "--description", "d"));
+    samples.add(verb("update token", "--token-name", name, "--expiry", "2d"));
+    samples.add(verb("update token", "--token-name", name, "--expiry", "never"));
+    samples.add(verb("update token", "--token-name", name, "--permission", "db:b:read"));
+    samples.add(verb("suspend token", "--token-name", name));
+    samples.add(verb("resume token", "--token-name", name));
+    samples.add(verb("rotate token", "--token-name", name, "--grace", "1s"));
+    samples.add(verb("delete token", "--token-name", name, "--yes"));
+    samples.add(verb("delete tokens", "--name", many, "--yes"));
+    samples.add(verb("import tokens", "--file", rows.toString()));
+    samples.add(verb("replay verify"));
+    samples.add(verb("replay swap"));
+    assertEveryOptionHasASample(samples);
+    for (Verb sample : samples) {
+      long before = newestLeaf();
+      String said = run(server, server.operator(), sample);
+      if (sample.options().contains("--regenerate")) {
+        server.adopt(said.replaceAll("(?s).*\nToken: (\\S+)\n.*", "$1"));
+      }
+      assertByCommand(sample.toString(), before, "token", "_admin");
+    }
+  }
+
+  @Test
+  void theCommandThatClaimsALedgerAppendsItsEvent() throws Exception {
+    try (TestServer unclaimed = new TestServer(directory.resolve("unclaimed"), Map.of())) {
+      String said = run(unclaimed, null, verb("create token", "--admin"));
+      unclaimed.adopt(said.replaceAll("(?s).*\nToken: (\\S+)\n.*", "$1"));
+      TestServer claimed = server;
+      server = unclaimed;
+      try {
+        assertByCommand("create token --admin", -1, "anonymous", "anonymous");
+      } finally {
+        server = claimed;
+      }
+    }
+  }
+
+  private static void assertByCommand(
+      String what, long leafBefore, String actorType, String actor) {
+    for (JsonNode event : assertEvents(what, leafBefore, "success", actorType, actor)) {
+      JsonNode envelope = event.path("envelope");
+      assertEquals("completeness", envelope.path("reason").asString(), what);
+      assertTrue(envelope.path("source").path("client").asString().startsWith("cli"), what);
+    }
+  }
+
+  /** Runs a command and gives what it printed. */
+  private static String run(TestServer on, @Nullable String token, Verb verb) {
+    List<String> words = new ArrayList<>(List.of(verb.words().split(" ")));
+    words.addAll(verb.options());
+    words.addAll(List.of("--host", on.url(), "--reason", "completeness"));
+    if (token != null) {
+      words.addAll(List.of("--token", token));
+    }
+    InputStream in = System.in;
+    PrintStream out = System.out;
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
+    System.setIn(new ByteArrayInputStream("yes\n".getBytes(StandardCharsets.UTF_8)));
+    System.setOut(new PrintStream(said, true, StandardCharsets.UTF_8));
+    try {
+      assertEquals(0, LedgerCli.run(words.toArray(new String[0])), verb.toString());
+    } finally {
+      System.setIn(in);
+      System.setOut(out);
+    }
+    return said.toString(StandardCharsets.UTF_8);
+  }
+
+  private static void assertEveryOptionHasASample(List<Verb> samples) {
     Set<String> all = leaves(LedgerCli.commandLine(), "");
     all.removeAll(READING_COMMANDS);
-    assertEquals(all, samples.keySet().stream().collect(Collectors.toCollection(TreeSet::new)));
-    InputStream in = System.in;
-    for (Map.Entry<String, List<String>> sample : samples.entrySet()) {
-      int before = server.events().size();
-      List<String> words = new ArrayList<>(List.of(sample.getKey().split(" ")));
-      words.addAll(sample.getValue());
-      words.addAll(List.of("--host", server.url(), "--token", server.operator()));
-      words.addAll(List.of("--reason", "completeness"));
-      System.setIn(new ByteArrayInputStream("yes\n".getBytes(StandardCharsets.UTF_8)));
-      try {
-        assertEquals(0, LedgerCli.run(words.toArray(new String[0])), sample.getKey());
-      } finally {
-        System.setIn(in);
+    assertEquals(
+        all, samples.stream().map(Verb::words).collect(Collectors.toCollection(TreeSet::new)));
+    for (String leaf : all) {
+      CommandLine command = LedgerCli.commandLine();
+      for (String word : leaf.split(" ")) {
+        command = command.getSubcommands().get(word);
       }
-      List<JsonNode> events = server.events();
-      assertTrue(events.size() > before, sample.getKey() + " appended nothing");
-      JsonNode envelope = events.get(0).path("envelope");
-      assertEquals("completeness", envelope.path("reason").asString(), sample.getKey());
-      assertTrue(
-          envelope.path("source").path("client").asString().startsWith("cli"), sample.getKey());
+      Set<String> changing =
+          command.getCommandSpec().options().stream()
+              .map(OptionSpec::longestName)
+              .filter(option -> !WHICH_AND_HOW.contains(option) && !OFFLINE.contains(option))
+              .collect(Collectors.toCollection(TreeSet::new));
+      Set<String> sampled =
+          samples.stream()
+              .filter(sample -> sample.words().equals(leaf))
+              .flatMap(sample -> sample.options().stream())
+              .collect(Collectors.toSet());
+      changing.removeAll(sampled);
+      assertEquals(Set.of(), changing, leaf + " has options without a sample");
     }
   }
 }

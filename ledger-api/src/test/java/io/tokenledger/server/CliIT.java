@@ -307,6 +307,29 @@ class CliIT {
   }
 
   @Test
+  void theVariableThatTurnsVerificationOffIsReadStrictly() throws Exception {
+    for (String value : List.of("yes", "TRUE", "2")) {
+      Said said =
+          run(
+              "",
+              Map.of("LEDGER_HOST_URL", "https://127.0.0.1:9", "LEDGER_TLS_NO_VERIFY", value),
+              "show",
+              "tokens");
+      assertEquals(1, said.exit());
+      assertEquals("ledger: LEDGER_TLS_NO_VERIFY must be true or false\n", said.err());
+    }
+    for (String value : List.of("true", "1", "false", "0")) {
+      Said said =
+          run(
+              "",
+              Map.of("LEDGER_HOST_URL", "https://127.0.0.1:9", "LEDGER_TLS_NO_VERIFY", value),
+              "show",
+              "tokens");
+      assertTrue(said.err().contains("cannot reach https://127.0.0.1:9"), said.err());
+    }
+  }
+
+  @Test
   void helpTeachesByExampleAndScriptsAndPagesAreMadeFromIt() throws Exception {
     for (String words : List.of("create token", "rotate token", "show tokens", "delete tokens")) {
       Said help = ledger(words + " --help");

@@ -19,7 +19,7 @@ public final class TestServer implements AutoCloseable {
 
   private final Server server;
   private final HttpProbe http;
-  private final String operator;
+  private String operator = "";
 
   /**
    * @param environment what the environment of {@code serve} says
@@ -27,7 +27,32 @@ public final class TestServer implements AutoCloseable {
   public TestServer(Path data, Map<String, String> environment) {
     this.server = Server.start(ServerIT.options(data, environment));
     this.http = new HttpProbe(server.url());
-    this.operator = HttpProbe.json(http.bootstrap()).path("token").asString();
+  }
+
+  /** Makes the operator token, with which all is asked from now on. */
+  public HttpResponse<String> bootstrap(String requestId) {
+    HttpResponse<String> made =
+        http.send(
+            http.request(TokenRoutes.BOOTSTRAP)
+                .header("X-Request-Id", requestId)
+                .POST(BodyPublishers.noBody()));
+    adopt(HttpProbe.json(made).path("token").asString());
+    return made;
+  }
+
+  /** Asks with that secret from now on: the operator's has changed. */
+  public void adopt(String secret) {
+    operator = secret;
+  }
+
+  /** Asks the recovery port on this port of loopback for another secret, as nobody. */
+  public static HttpResponse<String> recover(int port, String... headers) {
+    HttpProbe recovery = new HttpProbe("http://127.0.0.1:" + port);
+    var request = recovery.request(TokenRoutes.REGENERATE).POST(BodyPublishers.noBody());
+    if (headers.length > 0) {
+      request.headers(headers);
+    }
+    return recovery.send(request);
   }
 
   public String url() {
