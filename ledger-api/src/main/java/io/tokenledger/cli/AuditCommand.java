@@ -21,7 +21,9 @@ import tools.jackson.databind.json.JsonMapper;
       AuditCommand.Log.class,
       AuditVerifyCommand.class,
       AuditProveCommand.class,
-      AuditCheckCommand.class
+      AuditCheckCommand.class,
+      WatchCommand.class,
+      WitnessCommand.class
     })
 final class AuditCommand {
 

@@ -1,14 +1,18 @@
 package io.tokenledger.server;
 
+import io.tokenledger.attest.TimestampTarget;
+import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DataDirectoryInUse;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.token.HumanDuration;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -195,6 +199,27 @@ public final class ServeCommand implements Callable<Integer> {
   private @Nullable String noticeWebhookSecretFile;
 
   @Option(
+      names = "--witness",
+      paramLabel = "URL=VKEY",
+      split = ",",
+      description =
+          "Sends every checkpoint to that witness and keeps its signature; may be repeated"
+              + " [LEDGER_WITNESSES, separated by commas]")
+  private @Nullable List<String> witnesses;
+
+  @Option(
+      names = "--timestamp-authority",
+      paramLabel = "URL",
+      description = "Lets it timestamp checkpoints (RFC 3161) [LEDGER_TIMESTAMP_AUTHORITY]")
+  private @Nullable String timestampAuthority;
+
+  @Option(
+      names = "--timestamp-interval",
+      paramLabel = "DURATION",
+      description = "How often. Default 1h [LEDGER_TIMESTAMP_INTERVAL]")
+  private @Nullable String timestampInterval;
+
+  @Option(
       names = "--exit-when-ready",
       hidden = true,
       description = "Starts, stops and exits: the build records the classes of a start")
@@ -311,7 +336,30 @@ public final class ServeCommand implements Callable<Integer> {
         flag("--separate-duties", separateDuties, "LEDGER_SEPARATE_DUTIES"),
         webhook(
             optional(noticeWebhook, "LEDGER_NOTICE_WEBHOOK"),
-            path(optional(noticeWebhookSecretFile, "LEDGER_NOTICE_WEBHOOK_SECRET_FILE"))));
+            path(optional(noticeWebhookSecretFile, "LEDGER_NOTICE_WEBHOOK_SECRET_FILE"))),
+        witnesses(
+            witnesses == null ? value(null, "", "LEDGER_WITNESSES") : String.join(",", witnesses)),
+        timestamps(
+            optional(timestampAuthority, "LEDGER_TIMESTAMP_AUTHORITY"),
+            value(timestampInterval, "1h", "LEDGER_TIMESTAMP_INTERVAL")));
+  }
+
+  private static List<WitnessTarget> witnesses(String list) {
+    return list.isBlank()
+        ? List.of()
+        : Arrays.stream(list.split(",", -1)).map(String::strip).map(WitnessTarget::parse).toList();
+  }
+
+  private static @Nullable TimestampTarget timestamps(@Nullable String url, String interval) {
+    if (url == null) {
+      return null;
+    }
+    try {
+      return TimestampTarget.parse(url, Duration.ofSeconds(HumanDuration.parseSeconds(interval)));
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "--timestamp-authority or --timestamp-interval: " + e.getMessage(), e);
+    }
   }
 
   private static @Nullable NoticeTarget webhook(@Nullable String url, @Nullable Path secretFile) {

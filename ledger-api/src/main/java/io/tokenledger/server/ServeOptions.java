@@ -1,5 +1,7 @@
 package io.tokenledger.server;
 
+import io.tokenledger.attest.TimestampTarget;
+import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DatabaseUrl;
 import java.net.URI;
@@ -38,6 +40,8 @@ import org.jspecify.annotations.Nullable;
  * @param noSecretReplay whether a repeated request is told the token's id and not its secret again
  * @param separateDuties whether admin tokens are refused the audit, which auditors then read
  * @param noticeWebhook where notices of expiries are posted; null for nowhere
+ * @param witnesses who is sent every checkpoint
+ * @param timestampAuthority who attests when a checkpoint was there; null for nobody
  */
 public record ServeOptions(
     BindAddress httpBind,
@@ -61,13 +65,16 @@ public record ServeOptions(
     boolean allowRemoteBootstrap,
     boolean noSecretReplay,
     boolean separateDuties,
-    @Nullable NoticeTarget noticeWebhook) {
+    @Nullable NoticeTarget noticeWebhook,
+    List<WitnessTarget> witnesses,
+    @Nullable TimestampTarget timestampAuthority) {
 
   private static final List<String> PROBES =
       List.of("health", "ping", "metrics", "ready", "pprof", "node_stop");
 
   public ServeOptions {
     signingKeyFiles = List.copyOf(signingKeyFiles);
+    witnesses = List.copyOf(witnesses);
     if ((tlsCert == null) != (tlsKey == null)) {
       throw new IllegalArgumentException("--tls-cert and --tls-key go together");
     }

@@ -112,7 +112,9 @@ public final class Server implements AutoCloseable {
                   options.signingKeyFiles(),
                   options.stateDir(),
                   options.trustCheckpoint(),
-                  options.noticeWebhook()),
+                  options.noticeWebhook(),
+                  options.witnesses(),
+                  options.timestampAuthority()),
               meters);
       parts.push(ledger);
       provision(ledger, options);

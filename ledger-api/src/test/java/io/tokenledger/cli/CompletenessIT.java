@@ -53,6 +53,8 @@ class CompletenessIT {
           "audit verify",
           "audit prove",
           "audit check",
+          "audit watch",
+          "audit witness serve",
           "completion",
           "man");
 

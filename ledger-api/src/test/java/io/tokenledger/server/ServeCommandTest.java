@@ -91,12 +91,15 @@ class ServeCommandTest {
                 "--state-dir",
                 "--separate-duties",
                 "--subject-key-store",
+                "--timestamp-authority",
+                "--timestamp-interval",
                 "--tls-cert",
                 "--tls-key",
                 "--trust-checkpoint",
                 "--trusted-proxies",
                 "--version",
-                "--without-auth")),
+                "--without-auth",
+                "--witness")),
         names);
   }
 

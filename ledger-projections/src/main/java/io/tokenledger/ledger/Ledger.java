@@ -3,6 +3,8 @@ package io.tokenledger.ledger;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.tokenledger.attest.TimestampClient;
+import io.tokenledger.attest.WitnessClient;
 import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
 import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.RequestContext;
@@ -127,6 +129,8 @@ public final class Ledger implements AutoCloseable {
   private final @Nullable CheckpointWatch watch;
   private final @Nullable SelfVerification verification;
   private final @Nullable Sequencer sequencer;
+  private final List<WitnessClient> witnesses;
+  private final @Nullable TimestampClient timestamps;
   private final List<Follower> followers;
   private final TokenDirectory tokens;
   private final TokenUsage usage;
@@ -172,6 +176,8 @@ public final class Ledger implements AutoCloseable {
       this.watch = null;
       this.verification = null;
       this.sequencer = null;
+      this.witnesses = List.of();
+      this.timestamps = null;
     } else {
       CheckpointMemory memory = new CheckpointMemory(options.stateDir());
       LogAlerts ownAlerts = new LogAlerts(requests, ALERT_RETRY_PAUSE);
@@ -183,7 +189,7 @@ public final class Ledger implements AutoCloseable {
               memory,
               ownAlerts,
               CHECKPOINT_INTERVAL,
-              () -> {},
+              this::signed,
               meters);
       if (options.trustCheckpoint() != null) {
         ownSigner.trust(note(options.trustCheckpoint()));
@@ -191,7 +197,7 @@ public final class Ledger implements AutoCloseable {
       this.signer = ownSigner;
       this.verification = new SelfVerification(app, table, ownSigner, memory, requests);
       this.watch = new CheckpointWatch(readers, ownSigner, memory, ownAlerts);
-      this.sequencer =
+      Sequencer ownSequencer =
           new Sequencer(
               app,
               options.nodeId(),
@@ -202,7 +208,24 @@ public final class Ledger implements AutoCloseable {
               RECONCILE_INTERVAL,
               () -> followers.forEach(Follower::wake),
               meters);
+      this.sequencer = ownSequencer;
+      this.witnesses =
+          options.witnesses().stream()
+              .map(
+                  target ->
+                      new WitnessClient(
+                          target, writers, ownSequencer::isLeading, ownAlerts, meters))
+              .toList();
+      this.timestamps =
+          options.timestampAuthority() == null
+              ? null
+              : new TimestampClient(
+                  options.timestampAuthority(), writers, ownSequencer::isLeading, ownAlerts);
     }
+  }
+
+  private void signed() {
+    witnesses.forEach(WitnessClient::wake);
   }
 
   private static SignedNote note(Path file) {
@@ -251,6 +274,10 @@ public final class Ledger implements AutoCloseable {
       if (ledger.sequencer != null && ledger.watch != null) {
         ledger.sequencer.start();
         ledger.watch.start(WATCH_INTERVAL);
+        ledger.witnesses.forEach(WitnessClient::start);
+        if (ledger.timestamps != null) {
+          ledger.timestamps.start();
+        }
       }
       ledger.followers.forEach(Follower::start);
       ledger.housekeeping.start();
@@ -634,6 +661,10 @@ public final class Ledger implements AutoCloseable {
   @Override
   public void close() {
     LOG.debug("closing");
+    witnesses.forEach(WitnessClient::close);
+    if (timestamps != null) {
+      timestamps.close();
+    }
     housekeeping.close();
     commands.close();
     refusals.shutdown();

@@ -1,5 +1,7 @@
 package io.tokenledger.ledger;
 
+import io.tokenledger.attest.TimestampTarget;
+import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DatabaseUrl;
 import java.nio.file.Path;
@@ -20,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  * @param stateDir where this node remembers checkpoints; its own, never shared
  * @param trustCheckpoint file with a checkpoint to begin that memory with; null for none
  * @param noticeWebhook where notices of expiries are posted; null for nowhere
+ * @param witnesses who is sent every checkpoint; none by default: they learn the log's size and
+ *     rate
+ * @param timestampAuthority who attests when a checkpoint was there; null for nobody
  */
 public record LedgerOptions(
     DatabaseUrl database,
@@ -31,10 +36,13 @@ public record LedgerOptions(
     List<Path> signingKeyFiles,
     Path stateDir,
     @Nullable Path trustCheckpoint,
-    @Nullable NoticeTarget noticeWebhook) {
+    @Nullable NoticeTarget noticeWebhook,
+    List<WitnessTarget> witnesses,
+    @Nullable TimestampTarget timestampAuthority) {
 
   public LedgerOptions {
     signingKeyFiles = List.copyOf(signingKeyFiles);
+    witnesses = List.copyOf(witnesses);
     if (poolSize < 4) {
       throw new IllegalArgumentException("the pool needs at least 4 connections, got " + poolSize);
     }

@@ -8,6 +8,7 @@ import io.tokenledger.audit.RequestContext;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.signing.Alerts;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.tlog.TreeHash;
 import io.tokenledger.tlog.VerifierKey;
 import java.time.Duration;
 import java.util.UUID;
@@ -123,5 +124,15 @@ final class LogAlerts implements Alerts, AutoCloseable {
       Thread.currentThread().interrupt();
     }
     executor.shutdownNow();
+  }
+
+  @Override
+  public void witnessRefused(String witness, long size, int status, String detail) {
+    LOG.error("{} refused the checkpoint of {}: {} {}", witness, size, status, detail);
+  }
+
+  @Override
+  public void checkpointAnchored(String kind, long size, TreeHash root, String reference) {
+    LOG.info("{} of the checkpoint of {} by {}", kind, size, reference);
   }
 }

@@ -1,5 +1,6 @@
 package io.tokenledger.proof;
 
+import io.tokenledger.attest.AnchorTable;
 import io.tokenledger.sequence.StoredNodes;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.store.LedgerUnavailable;
@@ -86,6 +87,11 @@ public final class TransparencyLog {
   /** Checkpoints before that one, newest first. */
   public List<CheckpointTable.Signed> checkpointsBefore(int generation, long size, int limit) {
     return read(connection -> CheckpointTable.before(connection, generation, size, limit));
+  }
+
+  /** What others attested of the checkpoint of that size, the newest log first. */
+  public List<AnchorTable.Anchor> anchors(long size) {
+    return read(connection -> AnchorTable.of(connection, size));
   }
 
   /** All logs, the first one first. */

@@ -209,7 +209,8 @@ public final class CheckpointTable {
     }
   }
 
-  static void addCosignature(
+  /** Keeps a witness's line under that checkpoint, unless there is one of it. */
+  public static void addCosignature(
       Connection connection, int generation, long size, String witness, SignedNote.Line line)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(ADD_COSIGNATURE)) {

@@ -48,6 +48,15 @@ public final class SigningKeys {
    * @throws IllegalStateException when a file holds no such key or cannot be read or made
    */
   public static SigningKeys loadOrCreate(List<Path> files) {
+    return loadOrCreate(files, "--signing-key-file");
+  }
+
+  /**
+   * The same for files that another flag names.
+   *
+   * @param flag for messages
+   */
+  public static SigningKeys loadOrCreate(List<Path> files, String flag) {
     List<Pair> pairs = new ArrayList<>();
     for (Path file : files) {
       try {
@@ -56,11 +65,11 @@ public final class SigningKeys {
         }
         pairs.add(parse(Files.readString(file, StandardCharsets.US_ASCII)));
       } catch (IOException e) {
-        throw new IllegalStateException(
-            "--signing-key-file " + file + " cannot be read or made", e);
+        throw new IllegalStateException(flag + " " + file + " cannot be read or made", e);
       } catch (GeneralSecurityException | IllegalArgumentException e) {
         throw new IllegalStateException(
-            "--signing-key-file "
+            flag
+                + " "
                 + file
                 + " holds no Ed25519 key in PKCS#8 PEM, as openssl genpkey -algorithm ed25519 makes",
             e);

@@ -2,6 +2,8 @@ package io.tokenledger.ledger;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.attest.TimestampTarget;
+import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.permission.Permissions;
@@ -132,7 +134,33 @@ public final class TestLedger {
             signingKeys,
             state,
             trustCheckpoint,
-            noticeWebhook),
+            noticeWebhook,
+            List.of(),
+            null),
+        meters);
+  }
+
+  /** A node whose checkpoints others attest. */
+  public static Ledger openAttested(
+      DatabaseUrl database,
+      Path keys,
+      List<WitnessTarget> witnesses,
+      @Nullable TimestampTarget timestampAuthority,
+      MeterRegistry meters) {
+    return Ledger.open(
+        new LedgerOptions(
+            database,
+            keys.resolve("ledger.key"),
+            keys.resolve("subjects"),
+            "test/log",
+            "n1",
+            6,
+            List.of(keys.resolve("signing.key")),
+            keys.resolve("state"),
+            null,
+            null,
+            witnesses,
+            timestampAuthority),
         meters);
   }
 

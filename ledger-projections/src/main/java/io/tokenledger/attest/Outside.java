@@ -1,0 +1,77 @@
+package io.tokenledger.attest;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Posts to programs of others, who may be slow, silent or talkative: the whole exchange has a limit
+ * in time, which the client's own timeout of the headers is not, and the answer one in length.
+ */
+final class Outside {
+
+  private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
+  private static final Duration LIMIT = Duration.ofSeconds(10);
+  private static final int MAX_ANSWER_BYTES = 64 * 1024;
+
+  private final HttpClient http =
+      HttpClient.newBuilder()
+          .version(HttpClient.Version.HTTP_1_1)
+          .connectTimeout(CONNECT_LIMIT)
+          .followRedirects(HttpClient.Redirect.NEVER)
+          .build();
+
+  /**
+   * An answer.
+   *
+   * @param status HTTP status code
+   */
+  record Answer(int status, byte[] body) {}
+
+  /**
+   * @throws IOException when there is no whole answer in time, or one that is too long
+   */
+  Answer post(URI url, String contentType, byte[] body) throws IOException, InterruptedException {
+    HttpRequest request =
+        HttpRequest.newBuilder(url)
+            .timeout(LIMIT)
+            .header("Content-Type", contentType)
+            .POST(BodyPublishers.ofByteArray(body))
+            .build();
+    ByteArrayOutputStream taken = new ByteArrayOutputStream();
+    CompletableFuture<HttpResponse<Void>> coming =
+        http.sendAsync(
+            request,
+            BodyHandlers.ofByteArrayConsumer(
+                part ->
+                    part.ifPresent(
+                        bytes -> {
+                          if (taken.size() <= MAX_ANSWER_BYTES) {
+                            taken.writeBytes(bytes);
+                          }
+                        })));
+    try {
+      int status = coming.get(LIMIT.toMillis(), TimeUnit.MILLISECONDS).statusCode();
+      if (taken.size() > MAX_ANSWER_BYTES) {
+        throw new IOException("the answer of " + url + " is longer than 64 KiB");
+      }
+      return new Answer(status, taken.toByteArray());
+    } catch (TimeoutException e) {
+      throw new IOException(url + " did not answer within " + LIMIT.toSeconds() + " s", e);
+    } catch (ExecutionException e) {
+      throw new IOException(url + " cannot be reached: " + e.getCause(), e);
+    } finally {
+      coming.cancel(true);
+    }
+  }
+}
