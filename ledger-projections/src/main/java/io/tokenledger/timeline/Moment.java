@@ -35,6 +35,21 @@ public sealed interface Moment {
     }
   }
 
+  /**
+   * How many leaves a place in the log stands behind.
+   *
+   * @throws IllegalStateException for a time
+   */
+  default long size() {
+    if (this instanceof AfterLeaf leaf) {
+      return leaf.leafIndex() + 1;
+    }
+    if (this instanceof AtCheckpoint checkpoint) {
+      return checkpoint.size();
+    }
+    throw new IllegalStateException("a time is no place in the log");
+  }
+
   /** The first instant that an answer can speak of. */
   Instant FIRST = Instant.EPOCH;
 

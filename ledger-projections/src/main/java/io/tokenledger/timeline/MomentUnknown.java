@@ -5,7 +5,7 @@ public final class MomentUnknown extends RuntimeException {
 
   private static final long serialVersionUID = 1L;
 
-  MomentUnknown(String message) {
+  public MomentUnknown(String message) {
     super(message, null, false, false);
   }
 }

@@ -78,11 +78,12 @@ public final class Timeline {
             }
             return new ResolvedMoment(size, at.instant(), false);
           }
-          long wanted = size(moment);
+          long wanted = moment.size();
           if (wanted > size) {
             throw new MomentUnknown("must lie in the log, which has " + size + " leaves");
           }
-          if (moment instanceof Moment.AtCheckpoint && !isSigned(connection, wanted)) {
+          if (moment instanceof Moment.AtCheckpoint
+              && !CheckpointTable.isSigned(connection, wanted)) {
             throw new MomentUnknown("must be a signed size, and no checkpoint has " + wanted);
           }
           return new ResolvedMoment(
@@ -90,21 +91,6 @@ public final class Timeline {
               wanted == 0 ? Instant.EPOCH : TokenHistoryTable.occurredAt(connection, wanted - 1),
               true);
         });
-  }
-
-  private static long size(Moment moment) {
-    return moment instanceof Moment.AfterLeaf leaf
-        ? leaf.leafIndex() + 1
-        : ((Moment.AtCheckpoint) moment).size();
-  }
-
-  private static boolean isSigned(Connection connection, long size) throws SQLException {
-    for (CheckpointTable.Generation each : CheckpointTable.generations(connection)) {
-      if (CheckpointTable.one(connection, each.generation(), size).isPresent()) {
-        return true;
-      }
-    }
-    return false;
   }
 
   /**
