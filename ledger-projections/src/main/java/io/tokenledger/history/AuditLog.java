@@ -1,8 +1,14 @@
 package io.tokenledger.history;
 
 import io.tokenledger.follow.Follower;
+import io.tokenledger.history.AuditFilter.Field;
 import io.tokenledger.sealing.Envelopes;
+import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.timeline.Moment;
+import io.tokenledger.timeline.MomentUnknown;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -10,40 +16,31 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
-/** Searches the audit log. */
+/**
+ * Searches the audit log. What is found is of the first so many leaves, and those never change: the
+ * same question about the same size has the same answer, whatever is appended meanwhile.
+ *
+ * <p>Every method throws {@link LedgerUnavailable} when the database does not answer.
+ */
 public final class AuditLog {
 
-  private static final String SIZE =
-      """
-      SELECT coalesce(max(leaf_index) + 1, 0)
-        FROM views.audit_log
-      """;
+  /** Most events that one search opens; the cursor goes on after them. */
+  public static final int MAX_OPENED = 50_000;
 
-  private static final String SEARCH =
-      """
-      SELECT log.leaf_index, log.global_index, event.event_id, log.event_type, event.revision,
-             log.occurred_at, event.recorded_at, leaf.sequenced_at, log.action, log.outcome,
-             log.outcome_reason, log.actor_type, log.actor_token_id, log.actor_name,
-             log.target_id, log.target_name, log.request_id, log.request_count, event.payload,
-             event.metadata
-        FROM views.audit_log AS log
-        JOIN ledger.event    AS event ON event.global_index = log.global_index
-        JOIN audit.leaf      AS leaf  ON leaf.leaf_index = log.leaf_index
-       WHERE (?::text IS NULL OR log.actor_name = ?)
-         AND (?::text IS NULL OR log.action = ?)
-         AND (?::text IS NULL OR log.target_name = ?)
-         AND (?::text IS NULL OR log.target_id = ?)
-         AND (?::text IS NULL OR log.outcome = ?)
-         AND (?::timestamptz IS NULL OR log.occurred_at >= ?::timestamptz)
-         AND (?::timestamptz IS NULL OR log.occurred_at <  ?::timestamptz)
-         AND (?::bigint IS NULL OR log.leaf_index < ?)
-       ORDER BY log.leaf_index DESC
-       LIMIT ?
-      """;
+  private static final int MAX_COUNTED = 1_000_000;
+  private static final int MAX_VALUES = 50;
+  private static final int FETCHED_TO_OPEN = 500;
+  private static final int FETCHED_TO_EXPORT = 2_000;
 
   private final DataSource readers;
   private final Envelopes envelopes;
@@ -59,65 +56,256 @@ public final class AuditLog {
     this.wake = wake;
   }
 
+  /** Takes the entries of an export, oldest first. */
+  public interface Sink {
+    void accept(AuditEntry entry) throws IOException;
+  }
+
+  /**
+   * How many leaves are to be searched. Waits, a second at most, until what was committed before
+   * the call can be found.
+   *
+   * @param at a place in the log, no time; null for all of it
+   * @throws MomentUnknown when the log is shorter or no such checkpoint was signed
+   */
+  public long size(@Nullable Moment at) {
+    return read(
+        connection -> {
+          if (at == null) {
+            Follower.awaitCaughtUp(connection, AuditLogTable.NAME, wake);
+            return AuditLogRows.size(connection);
+          }
+          long wanted = at.size();
+          if (wanted > AuditLogRows.size(connection)) {
+            Follower.awaitCaughtUp(connection, AuditLogTable.NAME, wake);
+            long size = AuditLogRows.size(connection);
+            if (wanted > size) {
+              throw new MomentUnknown("must lie in the log, which has " + size + " leaves");
+            }
+          }
+          if (at instanceof Moment.AtCheckpoint && !CheckpointTable.isSigned(connection, wanted)) {
+            throw new MomentUnknown("must be a signed size, and no checkpoint has " + wanted);
+          }
+          return wanted;
+        });
+  }
+
   /**
    * The entries that match, newest first. Waits, a second at most, until what was committed before
    * the call can be found.
-   *
-   * @throws LedgerUnavailable when the database does not answer
    */
   public AuditPage search(AuditQuery query) {
-    try (Connection connection = readers.getConnection()) {
-      Follower.awaitCaughtUp(connection, AuditLogTable.NAME, wake);
-      long size = size(connection);
-      List<AuditEntry> entries = entries(connection, query);
-      boolean full = entries.size() == query.limit();
-      return new AuditPage(
-          entries, full ? entries.get(entries.size() - 1).leafIndex() : null, size);
-    } catch (SQLException e) {
-      throw new LedgerUnavailable("the audit log does not answer", e);
+    long size = size(null);
+    return search(filter(query), size, query.beforeLeafIndex(), query.limit());
+  }
+
+  private static AuditFilter filter(AuditQuery query) {
+    AuditFilter filter = AuditFilter.ALL;
+    Map<Field, @Nullable Object> values = new LinkedHashMap<>();
+    values.put(Field.ACTOR, query.actor());
+    values.put(Field.ACTION, query.action());
+    values.put(Field.TOKEN, query.token());
+    values.put(Field.TARGET, query.targetId());
+    values.put(Field.OUTCOME, query.outcome());
+    values.put(Field.FROM, fromEpoch(query.since()));
+    values.put(Field.TO, fromEpoch(query.until()));
+    for (Map.Entry<Field, @Nullable Object> each : values.entrySet()) {
+      Object value = each.getValue();
+      filter = value == null ? filter : filter.with(each.getKey(), value.toString());
+    }
+    return filter;
+  }
+
+  /** Before 1970 nothing occurred. */
+  private static @Nullable Instant fromEpoch(@Nullable Instant instant) {
+    return instant != null && instant.isBefore(Instant.EPOCH) ? Instant.EPOCH : instant;
+  }
+
+  /**
+   * The entries that match, newest first. Where events must be opened to find them, the page holds
+   * what {@link #MAX_OPENED} of them had, and may be empty though there is more.
+   *
+   * @param treeSize of {@link #size}
+   * @param beforeLeaf only leaves below this one: the cursor; null for the first page
+   * @param limit at most this many
+   */
+  public AuditPage search(AuditFilter filter, long treeSize, @Nullable Long beforeLeaf, int limit) {
+    long before = beforeLeaf == null ? treeSize : Math.min(beforeLeaf, treeSize);
+    if (filter.needsOpening()) {
+      return opening(filter, treeSize, before, limit);
+    }
+    return read(
+        connection -> {
+          List<AuditEntry> entries = new ArrayList<>();
+          try (PreparedStatement statement =
+                  AuditLogRows.search(connection, filter, before, limit);
+              ResultSet row = statement.executeQuery()) {
+            while (row.next()) {
+              entries.add(entry(row));
+            }
+          }
+          boolean full = entries.size() == limit;
+          return new AuditPage(
+              entries, full ? entries.get(entries.size() - 1).leafIndex() : null, treeSize, null);
+        });
+  }
+
+  private AuditPage opening(AuditFilter filter, long treeSize, long before, int limit) {
+    List<AuditEntry> entries = new ArrayList<>();
+    Opened opened =
+        open(
+            filter,
+            before,
+            row -> {
+              entries.add(entry(row));
+              return entries.size() < limit;
+            });
+    return new AuditPage(entries, opened.next(), treeSize, opened.scanned());
+  }
+
+  /**
+   * What was opened.
+   *
+   * @param next the last leaf of it; null when there are no more
+   */
+  private record Opened(long scanned, @Nullable Long next) {}
+
+  /** Takes a matching row. */
+  private interface Match {
+    /**
+     * @return whether it takes another
+     */
+    boolean take(ResultSet row) throws SQLException;
+  }
+
+  private Opened open(AuditFilter filter, long before, Match match) {
+    return stream(
+        connection -> {
+          long scanned = 0;
+          try (PreparedStatement statement =
+              AuditLogRows.search(connection, filter, before, MAX_OPENED)) {
+            statement.setFetchSize(FETCHED_TO_OPEN);
+            try (ResultSet row = statement.executeQuery()) {
+              while (row.next()) {
+                scanned++;
+                boolean more = !matches(filter, row) || match.take(row);
+                if (!more || scanned == MAX_OPENED) {
+                  return new Opened(scanned, row.getLong("leaf_index"));
+                }
+              }
+            }
+          }
+          return new Opened(scanned, null);
+        });
+  }
+
+  private boolean matches(AuditFilter filter, ResultSet row) throws SQLException {
+    String eventId = row.getString("event_id");
+    JsonNode payload = envelopes.openedPayload(eventId, row.getString("payload"));
+    return filter.matches(payload, envelopes.opened(eventId, row.getString("metadata")));
+  }
+
+  /** How many events of each kind match. */
+  public AuditFacets facets(AuditFilter filter, long treeSize) {
+    if (filter.needsOpening()) {
+      return openedFacets(filter, treeSize);
+    }
+    return read(
+        connection -> {
+          Map<String, Map<String, Long>> counts =
+              AuditLogRows.facets(connection, filter, treeSize, MAX_COUNTED, MAX_VALUES);
+          Map<String, Long> all = counts.remove("");
+          long events = all == null ? 0 : all.getOrDefault("", 0L);
+          return new AuditFacets(events, counts, events < MAX_COUNTED, treeSize, null);
+        });
+  }
+
+  private AuditFacets openedFacets(AuditFilter filter, long treeSize) {
+    Map<String, Map<String, Long>> counts = new HashMap<>();
+    long[] events = {0};
+    Opened opened =
+        open(
+            filter,
+            treeSize,
+            row -> {
+              events[0]++;
+              String actor = row.getString("actor_name");
+              count(counts, "action", row.getString("action"));
+              count(counts, "outcome", row.getString("outcome"));
+              count(counts, "actor", actor == null ? row.getString("actor_type") : actor);
+              count(counts, "type", row.getString("event_type"));
+              return true;
+            });
+    Map<String, Map<String, Long>> most = new LinkedHashMap<>();
+    counts.forEach((kind, values) -> most.put(kind, mostFrequent(values)));
+    return new AuditFacets(events[0], most, opened.next() == null, treeSize, opened.scanned());
+  }
+
+  private static void count(Map<String, Map<String, Long>> counts, String kind, String value) {
+    counts.computeIfAbsent(kind, key -> new HashMap<>()).merge(value, 1L, Long::sum);
+  }
+
+  private static Map<String, Long> mostFrequent(Map<String, Long> counts) {
+    Map<String, Long> most = new LinkedHashMap<>();
+    counts.entrySet().stream()
+        .sorted(
+            Map.Entry.<String, Long>comparingByValue(Comparator.reverseOrder())
+                .thenComparing(Map.Entry.comparingByKey()))
+        .limit(MAX_VALUES)
+        .forEach(entry -> most.put(entry.getKey(), entry.getValue()));
+    return most;
+  }
+
+  /**
+   * Hands on all that matches, oldest first, without holding more than a few thousand entries at a
+   * time.
+   */
+  public void export(AuditFilter filter, long treeSize, Sink sink) throws IOException {
+    IOException[] failed = {null};
+    boolean opening = filter.needsOpening();
+    stream(
+        connection -> {
+          try (PreparedStatement statement = AuditLogRows.export(connection, filter, treeSize)) {
+            statement.setFetchSize(FETCHED_TO_EXPORT);
+            try (ResultSet row = statement.executeQuery()) {
+              while (row.next()) {
+                if (!opening || matches(filter, row)) {
+                  sink.accept(entry(row));
+                }
+              }
+            } catch (IOException e) {
+              failed[0] = e;
+            }
+          }
+          return treeSize;
+        });
+    if (failed[0] != null) {
+      throw failed[0];
     }
   }
 
-  private static long size(Connection connection) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(SIZE);
-        ResultSet row = statement.executeQuery()) {
-      row.next();
-      return row.getLong(1);
-    }
+  /** All events of a period among the first so many leaves, counted by type and outcome. */
+  public AuditPopulation population(Instant from, Instant to, long treeSize) {
+    return read(connection -> AuditLogRows.population(connection, from, to, treeSize));
   }
 
-  private List<AuditEntry> entries(Connection connection, AuditQuery query) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(SEARCH)) {
-      int next = 1;
-      next = twice(statement, next, query.actor());
-      next = twice(statement, next, query.action());
-      next = twice(statement, next, query.token());
-      next = twice(statement, next, query.targetId());
-      next = twice(statement, next, query.outcome());
-      next = twice(statement, next, text(query.since()));
-      next = twice(statement, next, text(query.until()));
-      statement.setObject(next++, query.beforeLeafIndex(), java.sql.Types.BIGINT);
-      statement.setObject(next++, query.beforeLeafIndex(), java.sql.Types.BIGINT);
-      statement.setInt(next, query.limit());
-      List<AuditEntry> entries = new ArrayList<>();
-      try (ResultSet row = statement.executeQuery()) {
-        while (row.next()) {
-          entries.add(entry(row));
-        }
-      }
-      return entries;
-    }
-  }
-
-  private static int twice(PreparedStatement statement, int index, @Nullable String value)
-      throws SQLException {
-    statement.setString(index, value);
-    statement.setString(index + 1, value);
-    return index + 2;
-  }
-
-  private static @Nullable String text(@Nullable Instant instant) {
-    return instant == null ? null : instant.toString();
+  /**
+   * The event of that id. Waits, a second at most, until one that was committed before the call can
+   * be found.
+   */
+  public Optional<AuditEvent> event(String eventId) {
+    return read(
+        connection -> {
+          Follower.awaitCaughtUp(connection, AuditLogTable.NAME, wake);
+          try (PreparedStatement statement = AuditLogRows.one(connection, eventId);
+              ResultSet row = statement.executeQuery()) {
+            return row.next()
+                ? Optional.of(
+                    new AuditEvent(
+                        entry(row), new String(row.getBytes("entry"), StandardCharsets.UTF_8)))
+                : Optional.empty();
+          }
+        });
   }
 
   private AuditEntry entry(ResultSet row) throws SQLException {
@@ -147,5 +335,31 @@ public final class AuditLog {
 
   private static Instant instant(ResultSet row, String column) throws SQLException {
     return row.getObject(column, OffsetDateTime.class).toInstant();
+  }
+
+  private interface Query<T> {
+    T run(Connection connection) throws SQLException;
+  }
+
+  private <T> T read(Query<T> query) {
+    try (Connection connection = readers.getConnection()) {
+      return query.run(connection);
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the audit log does not answer", e);
+    }
+  }
+
+  /** In one transaction: only there the driver fetches rows as they are asked for. */
+  private <T> T stream(Query<T> query) {
+    return read(
+        connection -> {
+          connection.setAutoCommit(false);
+          try {
+            return query.run(connection);
+          } finally {
+            connection.rollback();
+            connection.setAutoCommit(true);
+          }
+        });
   }
 }

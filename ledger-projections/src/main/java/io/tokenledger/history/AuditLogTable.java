@@ -23,9 +23,22 @@ public final class AuditLogTable implements Projection {
       INSERT INTO views.audit_log
         (leaf_index, global_index, occurred_at, event_type, action, outcome, outcome_reason,
          actor_type, actor_token_id, actor_name, target_id, target_name, request_id,
-         request_count)
-      VALUES (?, ?, ?::timestamptz, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         request_count, correlation_id)
+      VALUES (?, ?, ?::timestamptz, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (leaf_index) DO NOTHING
+      """;
+
+  private static final String WIDEN =
+      """
+      INSERT INTO views.audit_log_span AS known (span, first_at, last_at)
+      SELECT span, min(occurred_at), max(occurred_at)
+        FROM (SELECT leaf_index / 1024, occurred_at::timestamptz
+                FROM unnest(?::bigint[], ?::text[]) AS leaf (leaf_index, occurred_at))
+          AS leaf (span, occurred_at)
+       GROUP BY span
+          ON CONFLICT (span) DO UPDATE
+         SET first_at = least(known.first_at, excluded.first_at),
+             last_at  = greatest(known.last_at, excluded.last_at)
       """;
 
   @Override
@@ -50,6 +63,13 @@ public final class AuditLogTable implements Projection {
       }
       statement.executeBatch();
     }
+    try (PreparedStatement statement = connection.prepareStatement(WIDEN)) {
+      statement.setArray(
+          1, connection.createArrayOf("bigint", leaves.stream().map(Leaf::leafIndex).toArray()));
+      statement.setArray(
+          2, connection.createArrayOf("text", leaves.stream().map(Leaf::occurredAt).toArray()));
+      statement.executeUpdate();
+    }
   }
 
   private static @Nullable Object[] values(Leaf leaf) {
@@ -73,7 +93,8 @@ public final class AuditLogTable implements Projection {
       Leaf.text(target.path("id")),
       Leaf.text(target.path("name")),
       envelope.path("request_id").asString(""),
-      count
+      count,
+      Leaf.text(envelope.path("correlation_id"))
     };
   }
 }

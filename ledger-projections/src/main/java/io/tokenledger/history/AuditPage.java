@@ -8,6 +8,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param entries newest first
  * @param nextCursor the {@code beforeLeafIndex} of the next page; null when this is the last
- * @param treeSize number of leaves when the page was read
+ * @param treeSize number of leaves that were searched
+ * @param scanned how many events were opened to find these; null where an index found them
  */
-public record AuditPage(List<AuditEntry> entries, @Nullable Long nextCursor, long treeSize) {}
+public record AuditPage(
+    List<AuditEntry> entries, @Nullable Long nextCursor, long treeSize, @Nullable Long scanned) {}

@@ -36,6 +36,8 @@ import io.tokenledger.signing.SigningKeys;
 import io.tokenledger.sql.SqlQueries;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.timeline.Timeline;
+import io.tokenledger.timeline.TokenHistoryTable;
 import io.tokenledger.tlog.InvalidTlogFormat;
 import io.tokenledger.tlog.Policy;
 import io.tokenledger.tlog.SignedNote;
@@ -133,6 +135,7 @@ public final class Ledger implements AutoCloseable {
   private final @Nullable TimestampClient timestamps;
   private final List<Follower> followers;
   private final TokenDirectory tokens;
+  private final Timeline timeline;
   private final TokenUsage usage;
   private final SqlQueries sql;
   private final IdempotentAnswers answers;
@@ -164,6 +167,7 @@ public final class Ledger implements AutoCloseable {
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.replay = new Replay(writers);
     this.tokens = new TokenDirectory(readers, this::wake);
+    this.timeline = new Timeline(readers, this::wake, Clock.systemUTC());
     this.usage = new TokenUsage(writers);
     this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
     this.answers = new IdempotentAnswers(writers);
@@ -247,6 +251,7 @@ public final class Ledger implements AutoCloseable {
     List<Follower> all = new ArrayList<>();
     all.add(new Follower(writers, new AuditLogTable()));
     all.add(new Follower(writers, new TokenTable(envelopes)));
+    all.add(new Follower(writers, new TokenHistoryTable()));
     if (options.noticeWebhook() != null) {
       all.add(new Follower(writers, new NoticeWebhook(options.noticeWebhook())));
     }
@@ -619,6 +624,10 @@ public final class Ledger implements AutoCloseable {
 
   public TokenDirectory tokens() {
     return tokens;
+  }
+
+  public Timeline timeline() {
+    return timeline;
   }
 
   public SqlQueries sql() {

@@ -166,12 +166,14 @@ public final class Envelopes {
 
   /** The payload for a reader who may see it, as {@link #open}. */
   public String openPayload(String eventId, String payload) {
-    if (!payload.contains(SEALED)) {
-      return payload;
-    }
+    return payload.contains(SEALED) ? openedPayload(eventId, payload).toString() : payload;
+  }
+
+  /** The same, read. */
+  public JsonNode openedPayload(String eventId, String payload) {
     JsonNode json = JSON.readTree(payload);
     open(eventId, PAYLOAD.substring(0, PAYLOAD.length() - 1), json);
-    return json.toString();
+    return json;
   }
 
   /**
@@ -182,9 +184,14 @@ public final class Envelopes {
    * @throws IllegalStateException when a sealed field was changed or moved since
    */
   public String open(String eventId, String metadata) {
+    return opened(eventId, metadata).toString();
+  }
+
+  /** The same, read. */
+  public JsonNode opened(String eventId, String metadata) {
     JsonNode json = JSON.readTree(metadata);
     open(eventId, "", json);
-    return json.toString();
+    return json;
   }
 
   private void open(String eventId, String path, JsonNode node) {

@@ -66,6 +66,13 @@ public final class CheckpointTable {
          AND checkpoint.size = ?
       """;
 
+  private static final String IS_SIGNED =
+      """
+      SELECT EXISTS (SELECT 1
+                       FROM audit.checkpoint
+                      WHERE size = ?)
+      """;
+
   private static final String NEWEST =
       """
       SELECT checkpoint.generation, checkpoint.size, checkpoint.note, checkpoint.signed_at,
@@ -236,6 +243,17 @@ public final class CheckpointTable {
       statement.setInt(1, generation);
       statement.setLong(2, size);
       return read(statement).stream().findFirst();
+    }
+  }
+
+  /** Whether a checkpoint of that size was signed, in whichever log. */
+  public static boolean isSigned(Connection connection, long size) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(IS_SIGNED)) {
+      statement.setLong(1, size);
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getBoolean(1);
+      }
     }
   }
 

@@ -24,6 +24,9 @@ public final class Locks {
   /** One writer of the table of tokens at a time. Transaction-level. */
   public static final long TOKEN_FOLLOWER = 0x7106_0007L;
 
+  /** One writer of the history of tokens at a time. Transaction-level. */
+  public static final long HISTORY_FOLLOWER = 0x7106_0010L;
+
   /** One sender of notices at a time. Transaction-level. */
   public static final long NOTICE_FOLLOWER = 0x7106_0009L;
 

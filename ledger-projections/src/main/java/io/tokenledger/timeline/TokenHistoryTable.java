@@ -1,0 +1,546 @@
+package io.tokenledger.timeline;
+
+import io.tokenledger.follow.Leaf;
+import io.tokenledger.follow.Projection;
+import io.tokenledger.permission.Permissions;
+import io.tokenledger.store.EventJson;
+import io.tokenledger.store.Locks;
+import io.tokenledger.token.Expiry;
+import io.tokenledger.token.SecretHash;
+import io.tokenledger.token.TokenEvent;
+import io.tokenledger.token.TokenEvent.NamedAdminCreated;
+import io.tokenledger.token.TokenEvent.OperatorTokenCreated;
+import io.tokenledger.token.TokenEvent.OperatorTokenRegenerated;
+import io.tokenledger.token.TokenEvent.ResourceTokenCreated;
+import io.tokenledger.token.TokenEvent.TokenExpiryChanged;
+import io.tokenledger.token.TokenEvent.TokenPermissionsChanged;
+import io.tokenledger.token.TokenEvent.TokenResumed;
+import io.tokenledger.token.TokenEvent.TokenRevoked;
+import io.tokenledger.token.TokenEvent.TokenRotated;
+import io.tokenledger.token.TokenEvent.TokenSuspended;
+import io.tokenledger.token.TokenId;
+import io.tokenledger.token.TokenKind;
+import io.tokenledger.token.TokenName;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Types;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * All SQL on {@code views.token_history}. Every event of a token makes a row, also one that changes
+ * nothing that is kept here: the time of each counts for those after it.
+ */
+public final class TokenHistoryTable implements Projection {
+
+  /** Name of this projection, for who waits for it. */
+  public static final String NAME = "token_history";
+
+  private static final int PREFIX_DIGITS = 9;
+
+  /** A name's tokens share a stream, so the one before may have brought a later time with it. */
+  private static final String CREATE =
+      """
+      INSERT INTO views.token_history
+        (token_id, from_leaf, valid_from, event_type, actor_name, actor_token_id, token_name,
+         kind, permissions, secret_hash_prefix, created_at, expires_at)
+      SELECT made.token_id, made.leaf,
+             greatest(made.occurred_at, (SELECT valid_from
+                                           FROM views.token_history AS before
+                                          WHERE before.token_name = made.token_name
+                                            AND before.from_leaf < made.leaf
+                                          ORDER BY before.from_leaf DESC
+                                          LIMIT 1)),
+             made.event_type, made.actor_name, made.actor_token_id, made.token_name, made.kind,
+             string_to_array(made.permissions, E'\\n'), made.secret_hash_prefix, made.created_at,
+             made.expires_at
+        FROM (SELECT ?::bigint      AS token_id,
+                     ?::bigint      AS leaf,
+                     ?::timestamptz AS occurred_at,
+                     ?::text        AS event_type,
+                     ?::text        AS actor_name,
+                     ?::bigint      AS actor_token_id,
+                     ?::text        AS token_name,
+                     ?::text        AS kind,
+                     ?::text        AS permissions,
+                     ?::text        AS secret_hash_prefix,
+                     ?::timestamptz AS created_at,
+                     ?::timestamptz AS expires_at) AS made
+          ON CONFLICT (token_id, from_leaf) DO NOTHING
+      """;
+
+  /** The row before ends, and its copy begins with what the event changes. */
+  private static final String CHANGE =
+      """
+      WITH change AS (
+             SELECT ?::bigint      AS token_id,
+                    ?::bigint      AS leaf,
+                    ?::timestamptz AS occurred_at,
+                    ?::text        AS event_type,
+                    ?::text        AS actor_name,
+                    ?::bigint      AS actor_token_id,
+                    ?::text        AS permissions,
+                    ?::text        AS secret_hash_prefix,
+                    ?::timestamptz AS grace_ends_at,
+                    ?::boolean     AS sets_expiry,
+                    ?::timestamptz AS expires_at,
+                    ?::boolean     AS sets_suspension,
+                    ?::timestamptz AS suspended_at,
+                    ?::timestamptz AS revoked_at),
+           before AS (
+             SELECT history.token_id, history.from_leaf, history.valid_from, history.token_name,
+                    history.kind, history.permissions, history.secret_hash_prefix,
+                    history.grace_hash_prefix, history.grace_ends_at, history.created_at,
+                    history.expires_at, history.suspended_at, history.revoked_at
+               FROM views.token_history AS history
+               JOIN change              ON change.token_id = history.token_id
+              WHERE history.from_leaf < change.leaf
+              ORDER BY history.from_leaf DESC
+              LIMIT 1),
+           closed AS (
+             UPDATE views.token_history AS history
+                SET to_leaf  = change.leaf,
+                    valid_to = greatest(change.occurred_at, before.valid_from)
+               FROM before
+              CROSS JOIN change
+              WHERE history.token_id  = before.token_id
+                AND history.from_leaf = before.from_leaf
+                AND history.to_leaf IS NULL)
+      INSERT INTO views.token_history
+        (token_id, from_leaf, valid_from, event_type, actor_name, actor_token_id, token_name,
+         kind, permissions, secret_hash_prefix, grace_hash_prefix, grace_ends_at, created_at,
+         expires_at, suspended_at, revoked_at)
+      SELECT change.token_id, change.leaf, greatest(change.occurred_at, before.valid_from),
+             change.event_type, change.actor_name, change.actor_token_id, before.token_name,
+             before.kind, coalesce(string_to_array(change.permissions, E'\\n'), before.permissions),
+             coalesce(change.secret_hash_prefix, before.secret_hash_prefix),
+             CASE WHEN change.secret_hash_prefix IS NULL THEN before.grace_hash_prefix
+                  WHEN change.grace_ends_at IS NULL      THEN NULL
+                  ELSE before.secret_hash_prefix END,
+             CASE WHEN change.secret_hash_prefix IS NULL THEN before.grace_ends_at
+                  ELSE change.grace_ends_at END,
+             before.created_at,
+             CASE WHEN change.sets_expiry THEN change.expires_at ELSE before.expires_at END,
+             CASE WHEN change.sets_suspension THEN change.suspended_at
+                  ELSE before.suspended_at END,
+             coalesce(change.revoked_at, before.revoked_at)
+        FROM before
+       CROSS JOIN change
+          ON CONFLICT (token_id, from_leaf) DO NOTHING
+      """;
+
+  private static final String SIZE =
+      """
+      SELECT coalesce((SELECT next_leaf_index
+                         FROM views.follower
+                        WHERE name = 'token_history'), 0)
+      """;
+
+  private static final String OCCURRED =
+      """
+      SELECT event.occurred_at::timestamptz
+        FROM audit.leaf   AS leaf
+        JOIN ledger.event AS event ON event.global_index = leaf.global_index
+       WHERE leaf.leaf_index = ?
+      """;
+
+  private static final String AS_OF =
+      """
+      SELECT history.token_id, history.from_leaf, history.to_leaf, history.valid_from,
+             history.valid_to, history.event_type, history.actor_name, history.actor_token_id,
+             history.token_name, history.kind, history.permissions, history.secret_hash_prefix,
+             history.grace_hash_prefix, history.grace_ends_at, history.created_at,
+             history.expires_at, history.suspended_at, history.revoked_at
+        FROM views.token_history AS history
+       CROSS JOIN (SELECT ?::bigint      AS size,
+                          ?::timestamptz AS instant,
+                          ?::boolean     AS with_revoked,
+                          ?::bigint      AS after_id) AS wanted
+       WHERE history.token_id > wanted.after_id
+         AND history.from_leaf < wanted.size
+         AND history.valid_from <= wanted.instant
+         AND (history.to_leaf IS NULL
+              OR history.to_leaf >= wanted.size
+              OR history.valid_to > wanted.instant)
+         AND (wanted.with_revoked OR history.revoked_at IS NULL)
+       ORDER BY history.token_id
+       LIMIT ?
+      """;
+
+  private static final String HISTORY =
+      """
+      SELECT history.token_id, history.from_leaf, history.to_leaf, history.valid_from,
+             history.valid_to, history.event_type, history.actor_name, history.actor_token_id,
+             history.token_name, history.kind, history.permissions, history.secret_hash_prefix,
+             history.grace_hash_prefix, history.grace_ends_at, history.created_at,
+             history.expires_at, history.suspended_at, history.revoked_at
+        FROM views.token_history AS history
+       WHERE history.token_id = ?
+         AND history.from_leaf > ?
+         AND history.from_leaf < ?
+       ORDER BY history.from_leaf
+       LIMIT ?
+      """;
+
+  /** Tokens whose row differs, and those that expired in between without a row for it. */
+  private static final String DIFFERENT =
+      """
+      WITH earlier AS (
+             SELECT history.token_id, history.from_leaf, history.expires_at
+               FROM views.token_history AS history
+              CROSS JOIN (SELECT ?::bigint AS size, ?::timestamptz AS instant) AS wanted
+              WHERE history.token_id > ?
+                AND history.from_leaf < wanted.size
+                AND history.valid_from <= wanted.instant
+                AND (history.to_leaf IS NULL
+                     OR history.to_leaf >= wanted.size
+                     OR history.valid_to > wanted.instant)),
+           later AS (
+             SELECT history.token_id, history.from_leaf
+               FROM views.token_history AS history
+              CROSS JOIN (SELECT ?::bigint AS size, ?::timestamptz AS instant) AS wanted
+              WHERE history.token_id > ?
+                AND history.from_leaf < wanted.size
+                AND history.valid_from <= wanted.instant
+                AND (history.to_leaf IS NULL
+                     OR history.to_leaf >= wanted.size
+                     OR history.valid_to > wanted.instant))
+      SELECT coalesce(earlier.token_id, later.token_id) AS token_id,
+             earlier.from_leaf                          AS earlier_leaf,
+             later.from_leaf                            AS later_leaf
+        FROM earlier
+        FULL JOIN later ON later.token_id = earlier.token_id
+       WHERE earlier.from_leaf IS DISTINCT FROM later.from_leaf
+          OR (earlier.expires_at > ?::timestamptz) <> (earlier.expires_at > ?::timestamptz)
+       ORDER BY 1
+       LIMIT ?
+      """;
+
+  private static final String VERSIONS =
+      """
+      SELECT history.token_id, history.from_leaf, history.to_leaf, history.valid_from,
+             history.valid_to, history.event_type, history.actor_name, history.actor_token_id,
+             history.token_name, history.kind, history.permissions, history.secret_hash_prefix,
+             history.grace_hash_prefix, history.grace_ends_at, history.created_at,
+             history.expires_at, history.suspended_at, history.revoked_at
+        FROM unnest(?::bigint[], ?::bigint[]) AS wanted (token_id, from_leaf)
+        JOIN views.token_history              AS history
+          ON history.token_id  = wanted.token_id
+         AND history.from_leaf = wanted.from_leaf
+      """;
+
+  /** Which rows a token had at two moments; null where it had none. */
+  record Different(long tokenId, @Nullable Long earlierLeaf, @Nullable Long laterLeaf) {}
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public long lock() {
+    return Locks.HISTORY_FOLLOWER;
+  }
+
+  @Override
+  public void take(Connection connection, List<Leaf> leaves) throws SQLException {
+    try (PreparedStatement create = connection.prepareStatement(CREATE);
+        PreparedStatement change = connection.prepareStatement(CHANGE)) {
+      PreparedStatement waiting = create;
+      for (Leaf leaf : leaves) {
+        if (!leaf.aggregateType().equals("Token")) {
+          continue;
+        }
+        TokenEvent event =
+            (TokenEvent) EventJson.read(leaf.eventType(), leaf.revision(), leaf.payload());
+        PreparedStatement wanted = bindCreation(create, event, leaf) ? create : change;
+        if (wanted == change) {
+          bind(change, event.id(), leaf, Change.of(event));
+        }
+        // A row of the other kind may be the one before this.
+        if (wanted != waiting) {
+          waiting.executeBatch();
+          waiting = wanted;
+        }
+        wanted.addBatch();
+      }
+      waiting.executeBatch();
+    }
+  }
+
+  private static boolean bindCreation(PreparedStatement create, TokenEvent event, Leaf leaf)
+      throws SQLException {
+    if (event instanceof OperatorTokenCreated made) {
+      bindCreation(
+          create,
+          made,
+          leaf,
+          TokenKind.OPERATOR,
+          Permissions.admin(),
+          made.hash(),
+          made.createdAt(),
+          Expiry.NEVER);
+    } else if (event instanceof NamedAdminCreated made) {
+      bindCreation(
+          create,
+          made,
+          leaf,
+          TokenKind.ADMIN,
+          Permissions.admin(),
+          made.hash(),
+          made.createdAt(),
+          made.expiry());
+    } else if (event instanceof ResourceTokenCreated made) {
+      bindCreation(
+          create,
+          made,
+          leaf,
+          TokenKind.RESOURCE,
+          made.permissions(),
+          made.hash(),
+          made.createdAt(),
+          made.expiry());
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  private static void bindCreation(
+      PreparedStatement create,
+      TokenEvent event,
+      Leaf leaf,
+      TokenKind kind,
+      Permissions permissions,
+      SecretHash hash,
+      Instant createdAt,
+      Expiry expiry)
+      throws SQLException {
+    int next = bindLeaf(create, event.id(), leaf);
+    create.setString(next++, event.name().value());
+    create.setString(next++, kind.wireName());
+    create.setString(next++, String.join("\n", permissions.texts()));
+    create.setString(next++, prefix(hash));
+    create.setString(next++, createdAt.toString());
+    create.setString(next, text(expiry));
+  }
+
+  private static int bindLeaf(PreparedStatement statement, TokenId id, Leaf leaf)
+      throws SQLException {
+    statement.setLong(1, id.value());
+    statement.setLong(2, leaf.leafIndex());
+    statement.setString(3, leaf.occurredAt());
+    statement.setString(4, leaf.eventType());
+    statement.setString(5, leaf.actorName());
+    statement.setObject(6, leaf.actorTokenId(), Types.BIGINT);
+    return 7;
+  }
+
+  /** What an event changes of a token; what it leaves alone is null, or false in the flag. */
+  private record Change(
+      @Nullable String permissions,
+      @Nullable String hashPrefix,
+      @Nullable Instant graceEndsAt,
+      boolean setsExpiry,
+      @Nullable String expiry,
+      boolean setsSuspension,
+      @Nullable Instant suspendedAt,
+      @Nullable Instant revokedAt) {
+
+    private static final Change NOTHING =
+        new Change(null, null, null, false, null, false, null, null);
+
+    static Change of(TokenEvent event) {
+      if (event instanceof OperatorTokenRegenerated changed) {
+        return new Change(null, prefix(changed.hash()), null, false, null, false, null, null);
+      }
+      if (event instanceof TokenRotated changed) {
+        Instant graceEndsAt =
+            changed.graceEnd().isAfter(changed.rotatedAt()) ? changed.graceEnd() : null;
+        return new Change(
+            null, prefix(changed.hash()), graceEndsAt, false, null, false, null, null);
+      }
+      if (event instanceof TokenSuspended changed) {
+        return new Change(null, null, null, false, null, true, changed.suspendedAt(), null);
+      }
+      if (event instanceof TokenResumed) {
+        return new Change(null, null, null, false, null, true, null, null);
+      }
+      if (event instanceof TokenExpiryChanged changed) {
+        return new Change(null, null, null, true, text(changed.expiry()), false, null, null);
+      }
+      if (event instanceof TokenPermissionsChanged changed) {
+        String permissions = String.join("\n", changed.permissions().texts());
+        return new Change(permissions, null, null, false, null, false, null, null);
+      }
+      if (event instanceof TokenRevoked changed) {
+        return new Change(null, null, null, false, null, false, null, changed.revokedAt());
+      }
+      return NOTHING;
+    }
+  }
+
+  private static void bind(PreparedStatement statement, TokenId id, Leaf leaf, Change change)
+      throws SQLException {
+    int next = bindLeaf(statement, id, leaf);
+    statement.setString(next++, change.permissions());
+    statement.setString(next++, change.hashPrefix());
+    statement.setString(next++, text(change.graceEndsAt()));
+    statement.setBoolean(next++, change.setsExpiry());
+    statement.setString(next++, change.expiry());
+    statement.setBoolean(next++, change.setsSuspension());
+    statement.setString(next++, text(change.suspendedAt()));
+    statement.setString(next, text(change.revokedAt()));
+  }
+
+  private static String prefix(SecretHash hash) {
+    return hash.hex().substring(0, PREFIX_DIGITS);
+  }
+
+  private static @Nullable String text(Expiry expiry) {
+    return expiry.isNever() ? null : expiry.instant().toString();
+  }
+
+  private static @Nullable String text(@Nullable Instant instant) {
+    return instant == null ? null : instant.toString();
+  }
+
+  /** How many leaves the history knows. */
+  static long size(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(SIZE);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
+  /** When the event of that leaf occurred. */
+  static Instant occurredAt(Connection connection, long leafIndex) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(OCCURRED)) {
+      statement.setLong(1, leafIndex);
+      try (ResultSet row = statement.executeQuery()) {
+        if (!row.next()) {
+          throw new SQLException("leaf " + leafIndex + " is missing");
+        }
+        return row.getObject(1, OffsetDateTime.class).toInstant();
+      }
+    }
+  }
+
+  /**
+   * What tokens were, by ascending id.
+   *
+   * @param afterId only ids above this one; -1 for all
+   */
+  static List<TokenVersion> asOf(
+      Connection connection, ResolvedMoment moment, boolean withRevoked, long afterId, int limit)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(AS_OF)) {
+      statement.setLong(1, moment.treeSize());
+      statement.setString(2, fold(moment));
+      statement.setBoolean(3, withRevoked);
+      statement.setLong(4, afterId);
+      statement.setInt(5, limit);
+      return versions(statement);
+    }
+  }
+
+  /** Where the fold of a stream stops. */
+  private static String fold(ResolvedMoment moment) {
+    return moment.exact() ? "infinity" : moment.time().toString();
+  }
+
+  /** The versions of one token, the oldest first. */
+  static List<TokenVersion> history(
+      Connection connection, TokenId id, long afterLeaf, long treeSize, int limit)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(HISTORY)) {
+      statement.setLong(1, id.value());
+      statement.setLong(2, afterLeaf);
+      statement.setLong(3, treeSize);
+      statement.setInt(4, limit);
+      return versions(statement);
+    }
+  }
+
+  /** Tokens that may not be the same at two moments, by ascending id. */
+  static List<Different> different(
+      Connection connection, ResolvedMoment earlier, ResolvedMoment later, long afterId, int limit)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(DIFFERENT)) {
+      statement.setLong(1, earlier.treeSize());
+      statement.setString(2, fold(earlier));
+      statement.setLong(3, afterId);
+      statement.setLong(4, later.treeSize());
+      statement.setString(5, fold(later));
+      statement.setLong(6, afterId);
+      statement.setString(7, earlier.time().toString());
+      statement.setString(8, later.time().toString());
+      statement.setInt(9, limit);
+      List<Different> found = new ArrayList<>();
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          found.add(
+              new Different(
+                  row.getLong("token_id"),
+                  row.getObject("earlier_leaf", Long.class),
+                  row.getObject("later_leaf", Long.class)));
+        }
+      }
+      return found;
+    }
+  }
+
+  /** The versions of these tokens that begin at these leaves, in no order. */
+  static List<TokenVersion> versions(
+      Connection connection, List<Long> tokenIds, List<Long> fromLeaves) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(VERSIONS)) {
+      statement.setArray(1, connection.createArrayOf("bigint", tokenIds.toArray()));
+      statement.setArray(2, connection.createArrayOf("bigint", fromLeaves.toArray()));
+      return versions(statement);
+    }
+  }
+
+  private static List<TokenVersion> versions(PreparedStatement statement) throws SQLException {
+    List<TokenVersion> versions = new ArrayList<>();
+    try (ResultSet row = statement.executeQuery()) {
+      while (row.next()) {
+        versions.add(version(row));
+      }
+    }
+    return versions;
+  }
+
+  private static TokenVersion version(ResultSet row) throws SQLException {
+    return new TokenVersion(
+        new TokenId(row.getLong("token_id")),
+        row.getLong("from_leaf"),
+        row.getObject("to_leaf", Long.class),
+        row.getObject("valid_from", OffsetDateTime.class).toInstant(),
+        instant(row, "valid_to"),
+        row.getString("event_type"),
+        row.getString("actor_name"),
+        row.getObject("actor_token_id", Long.class),
+        new TokenName(row.getString("token_name")),
+        TokenKind.valueOf(row.getString("kind").toUpperCase(Locale.ROOT)),
+        List.of((String[]) row.getArray("permissions").getArray()),
+        row.getString("secret_hash_prefix"),
+        row.getString("grace_hash_prefix"),
+        instant(row, "grace_ends_at"),
+        row.getObject("created_at", OffsetDateTime.class).toInstant(),
+        instant(row, "expires_at"),
+        instant(row, "suspended_at"),
+        instant(row, "revoked_at"));
+  }
+
+  private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {
+    OffsetDateTime time = row.getObject(column, OffsetDateTime.class);
+    return time == null ? null : time.toInstant();
+  }
+}
