@@ -131,7 +131,7 @@ final class DeleteCommand {
       if (!yes) {
         Terminal.confirm("Are you sure you want to delete these " + count + " tokens?", "Delete");
       }
-      JsonNode done = revoke(filter, count);
+      JsonNode done = revoke(filter, dry.path("digest").asString(""));
       for (JsonNode token : done.path("tokens")) {
         if (!token.path("revoked").asBoolean(false)) {
           System.err.println(
@@ -146,7 +146,7 @@ final class DeleteCommand {
       return revoked == count ? 0 : LedgerCli.FAILED;
     }
 
-    private JsonNode revoke(Map<String, String> filter, @Nullable Long expected) {
+    private JsonNode revoke(Map<String, String> filter, @Nullable String expected) {
       Remote.Answer answer =
           remote.post(
               "/api/v1/tokens/revoke",
@@ -158,7 +158,8 @@ final class DeleteCommand {
                     json.writeEndObject();
                     json.writeBooleanProperty("dry_run", expected == null);
                     if (expected != null) {
-                      json.writeNumberProperty("expected_count", expected);
+                      // What was shown is what is hit, or nothing is.
+                      json.writeStringProperty("expected_digest", expected);
                     }
                   }));
       if (answer.status() != 200) {

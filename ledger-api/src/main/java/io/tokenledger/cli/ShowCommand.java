@@ -14,6 +14,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.node.StringNode;
 
 /**
  * {@code show tokens}, in the words of {@code influxdb3}, and {@code show token}, which it lacks.
@@ -156,20 +158,11 @@ final class ShowCommand {
       if (!format.equals("text") && !format.equals("json")) {
         throw new CommandFailed("--format must be text or json, got " + format);
       }
-      String name = choice.name();
-      Remote.Answer answer =
-          remote.get(
-              name == null
-                  ? "/api/v1/tokens/" + choice.id(remote)
-                  : "/api/v1/tokens/by-name?token_name=" + Remote.encode(name));
-      if (answer.status() != 200) {
-        throw Remote.refused("show token", answer);
-      }
+      JsonNode json = whole();
       if (format.equals("json")) {
-        System.out.println(answer.body());
+        System.out.println(json);
         return 0;
       }
-      JsonNode json = JSON.readTree(answer.body());
       List<JsonNode> tokens = new ArrayList<>();
       if (json.has("tokens")) {
         json.path("tokens").forEach(tokens::add);
@@ -191,6 +184,30 @@ final class ShowCommand {
       }
       Terminal.printTable(rows);
       return 0;
+    }
+
+    /** The life with the events of all its pages. */
+    private JsonNode whole() {
+      String name = choice.name();
+      String path =
+          name == null
+              ? "/api/v1/tokens/" + choice.id(remote) + "?"
+              : "/api/v1/tokens/by-name?token_name=" + Remote.encode(name) + "&";
+      ObjectNode life = page(path);
+      while (life.remove("next_cursor") instanceof StringNode cursor) {
+        ObjectNode page = page(path + "cursor=" + cursor.asString());
+        life.withArray("events").addAll(page.withArray("events"));
+        life.set("next_cursor", page.path("next_cursor"));
+      }
+      return life;
+    }
+
+    private ObjectNode page(String path) {
+      Remote.Answer answer = remote.get(path);
+      if (answer.status() != 200) {
+        throw Remote.refused("show token", answer);
+      }
+      return (ObjectNode) JSON.readTree(answer.body());
     }
   }
 }

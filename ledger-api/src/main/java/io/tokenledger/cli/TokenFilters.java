@@ -33,6 +33,12 @@ final class TokenFilters {
   private @Nullable String database;
 
   @Option(
+      names = "--permission",
+      paramLabel = "PERMISSION",
+      description = "With this very grant, as it is listed: db:mydb:read,write")
+  private @Nullable String permission;
+
+  @Option(
       names = "--created-since",
       paramLabel = "TIME",
       description = "Created then or later: 2026-11-24T12:00:00Z, or how long ago: 24h")
@@ -72,6 +78,7 @@ final class TokenFilters {
     put(values, "kind", kind);
     put(values, "name", name);
     put(values, "database", database);
+    put(values, "permission", permission);
     put(values, "created_since", instant("--created-since", createdSince));
     put(values, "created_until", instant("--created-until", createdUntil));
     if (expiresWithin != null) {

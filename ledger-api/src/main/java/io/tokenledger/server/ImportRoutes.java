@@ -12,8 +12,10 @@ import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
 import io.tokenledger.token.TokenCommand.CreateNamedAdmin;
 import io.tokenledger.token.TokenCommand.CreateResourceToken;
+import io.tokenledger.token.TokenCommand.DescribeToken;
 import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
+import io.tokenledger.token.TokenSummary;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
@@ -33,7 +35,8 @@ import tools.jackson.databind.node.ObjectNode;
  * Takes over the tokens of an InfluxDB 3 installation from the rows of its {@code system.tokens}
  * ({@code influxdb3-token-surface} 3.2), so that their holders notice nothing. A hash is enough: no
  * secret leaves its holder. Only rows with a whole hash can be taken, which InfluxDB showed until
- * the middle of 2025 and keeps in its catalog.
+ * the middle of 2025 and keeps in its catalog. A description comes along; created_at does not: it
+ * is when the ledger came to know the token, and its events say so.
  */
 @RestController
 class ImportRoutes {
@@ -100,7 +103,12 @@ class ImportRoutes {
             ? "unchanged"
             : "left: the secret was registered before, as token " + token.id();
       }
-      TokenRoutes.execute(ledger, proposal(name, hash, permissions, expiry, context), context);
+      String description = row.optionalString("description");
+      TokenSummary token =
+          TokenRoutes.execute(ledger, proposal(name, hash, permissions, expiry, context), context);
+      if (description != null && !description.isEmpty()) {
+        describe(token, description, context);
+      }
       return "created";
     } catch (Rejection e) {
       return "left: " + e.body();
@@ -109,6 +117,15 @@ class ImportRoutes {
     } catch (DateTimeException e) {
       return "left: expiry is not a time such as 2026-11-24T12:00:00.000";
     }
+  }
+
+  private void describe(TokenSummary token, String description, RequestContext context) {
+    TokenRoutes.execute(
+        ledger,
+        Proposal.of(
+            new DescribeToken(
+                token.name(), token.id(), description, TokenRoutes.now(), context.actor())),
+        context);
   }
 
   private static Proposal proposal(

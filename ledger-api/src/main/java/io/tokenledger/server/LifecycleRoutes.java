@@ -8,6 +8,7 @@ import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.Proposal;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.token.Expiry;
+import io.tokenledger.token.SecretHash;
 import io.tokenledger.token.TokenCommand;
 import io.tokenledger.token.TokenCommand.ChangeExpiry;
 import io.tokenledger.token.TokenCommand.ChangePermissions;
@@ -34,6 +35,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.DeleteMapping;
 import org.springframework.web.bind.annotation.GetMapping;
@@ -57,6 +59,12 @@ class LifecycleRoutes {
   static final String ONE = TOKENS + "/{id}";
 
   private static final int MAX_REVOKED_AT_ONCE = 10_000;
+
+  /** 256 bits of SHA-512. */
+  private static final int DIGEST_DIGITS = 64;
+
+  /** As many as InfluxDB shows. */
+  private static final int SHOWN_HASH_DIGITS = 9;
 
   private final Ledger ledger;
   private final SecretAnswers secretAnswers;
@@ -85,7 +93,7 @@ class LifecycleRoutes {
     List<TokenEntry> found = ledger.tokens().search(query);
     ObjectNode json = JsonText.object();
     ArrayNode tokens = json.putArray("tokens");
-    found.forEach(entry -> tokens.add(json(entry, query.now())));
+    found.forEach(entry -> tokens.add(json(request, entry, query.now())));
     json.put(
         "next_cursor",
         found.size() < query.limit()
@@ -106,9 +114,9 @@ class LifecycleRoutes {
       throws IOException {
     requireReader(request);
     TokenEntry entry = find(idText);
-    ObjectNode json = json(entry, Instant.now());
+    ObjectNode json = json(request, entry, Instant.now());
     String id = entry.id().toString();
-    addHistory(request, json, null, "token:" + id, new AuditReads.Asked("id=" + id, "id=" + id));
+    addHistory(request, json, null, "token:" + id, "id=" + id);
     Answers.write(response, 200, json.toString());
   }
 
@@ -128,34 +136,49 @@ class LifecycleRoutes {
     ObjectNode json = JsonText.object();
     json.put("name", name);
     ArrayNode tokens = json.putArray("tokens");
-    bearers.forEach(entry -> tokens.add(json(entry, now)));
+    bearers.forEach(entry -> tokens.add(json(request, entry, now)));
     addHistory(
         request,
         json,
         name,
         null,
-        AuditReads.Asked.of(request::getParameter, List.of("token_name"), Set.of()));
+        "token_name=" + name);
     Answers.write(response, 200, json.toString());
   }
 
   /**
    * Adds what the audit knows, and records that it was read; what is personal in it only for who
    * may read the audit.
+   *
+   * @param asked which token, for that record
    */
   private void addHistory(
       HttpServletRequest request,
       ObjectNode json,
       @Nullable String name,
       @Nullable String targetId,
-      AuditReads.Asked asked) {
+      String asked) {
+    Parameters parameters = new Parameters(request::getParameter);
+    Long cursor = parameters.number("cursor");
+    int limit = parameters.limit(AuditQuery.MAX_LIMIT, AuditQuery.MAX_LIMIT);
     AuditPage page =
         ledger
             .audit()
             .search(
                 new AuditQuery(
-                    null, null, name, targetId, null, null, null, null, AuditQuery.MAX_LIMIT));
+                    null,
+                    null,
+                    name,
+                    targetId,
+                    null,
+                    null,
+                    null,
+                    cursor,
+                    limit));
     String right = audits.right(RequestContexts.of(request).actor());
-    audits.record(request, right, asked, page);
+    String query = asked + "&cursor=" + (cursor == null ? "" : cursor) + "&limit=" + limit;
+    audits.record(request, right, new AuditReads.Asked(query, query), page);
+    json.put("next_cursor", page.nextCursor() == null ? null : page.nextCursor().toString());
     ArrayNode events = json.putArray("events");
     page.entries()
         .forEach(
@@ -328,9 +351,19 @@ class LifecycleRoutes {
           "count_changed",
           false);
     }
+    String digest = digest(hit);
+    String expectedDigest = body.optionalString("expected_digest");
+    if (!dryRun && expectedDigest != null && !expectedDigest.equals(digest)) {
+      throw new Rejection(
+          409,
+          JsonText.error("other tokens match now than when the digest was made; none was revoked"),
+          "match_changed",
+          false);
+    }
     ObjectNode json = JsonText.object();
     json.put("dry_run", dryRun);
     json.put("matched", hit.size());
+    json.put("digest", digest);
     int revoked = 0;
     ArrayNode tokens = JsonText.JSON.createArrayNode();
     for (TokenEntry entry : hit) {
@@ -352,6 +385,14 @@ class LifecycleRoutes {
     json.put("revoked", revoked);
     json.set("tokens", tokens);
     Answers.write(response, 200, json.toString());
+  }
+
+  /** Stands for which tokens match: ids are never reused. */
+  private static String digest(List<TokenEntry> hit) {
+    return SecretHash.of(
+            hit.stream().map(entry -> entry.id().toString()).collect(Collectors.joining(",")))
+        .hex()
+        .substring(0, DIGEST_DIGITS);
   }
 
   private @Nullable String revoke(TokenEntry entry, RequestContext context) {
@@ -418,7 +459,8 @@ class LifecycleRoutes {
     return new Rejection(404, "the requested resource was not found: " + what, "not_found", false);
   }
 
-  private static ObjectNode json(TokenEntry entry, Instant now) {
+  /** The whole hash only for admins: with it guesses at a weak provided secret can be tried. */
+  private static ObjectNode json(HttpServletRequest request, TokenEntry entry, Instant now) {
     ObjectNode json = JsonText.object();
     json.put("id", entry.id().value());
     json.put("name", entry.name().value());
@@ -426,7 +468,8 @@ class LifecycleRoutes {
     json.put("state", entry.state(now).name().toLowerCase(Locale.ROOT));
     ArrayNode permissions = json.putArray("permissions");
     entry.permissions().forEach(permissions::add);
-    json.put("hash", entry.hash());
+    boolean admin = RequestContexts.of(request).actor().permissions().isAdmin();
+    json.put("hash", admin ? entry.hash() : entry.hash().substring(0, SHOWN_HASH_DIGITS));
     json.put("description", entry.description());
     json.put("created_at", JsonText.time(entry.createdAt()));
     json.put("created_by", entry.createdBy());

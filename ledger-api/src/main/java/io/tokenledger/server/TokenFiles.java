@@ -15,6 +15,8 @@ import io.tokenledger.token.TokenCommand.CreateResourceToken;
 import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
 import io.tokenledger.token.TokenSecret;
+import io.tokenledger.tokens.TokenEntry;
+import io.tokenledger.tokens.TokenQuery;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.nio.file.Files;
@@ -22,7 +24,9 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -112,10 +116,52 @@ final class TokenFiles {
                         entry.expiry(),
                         Actor.SYSTEM)));
       }
+      reportRemoved(flag, entries);
     } catch (Rejection e) {
       throw new IllegalStateException(flag + " " + file + ": " + e.body(), e);
     } catch (TokenRefused | InvalidPermission e) {
       throw new IllegalStateException(flag + " " + file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Reports tokens of such a file that it names no more: who took one out may believe that it no
+   * longer works. Only files make resource tokens for the system itself.
+   */
+  private void reportRemoved(String flag, List<Entry> entries) {
+    Set<String> named = new HashSet<>();
+    for (Entry entry : entries) {
+      named.add(entry.name().value());
+      named.add(entry.hash().hex());
+    }
+    TokenQuery next =
+        new TokenFilter(Map.of("kind", "resource", "created_by", "system", "limit", "1000")::get)
+            .query(Instant.now());
+    ledger.tokens().awaitCaughtUp();
+    while (true) {
+      List<TokenEntry> page = ledger.tokens().search(next);
+      for (TokenEntry token : page) {
+        boolean known = named.contains(token.name().value()) || named.contains(token.hash());
+        if (token.revokedAt() == null && !known) {
+          LOG.warn(
+              "token {} is no longer in {}, but stays valid until it is revoked",
+              token.name(),
+              flag);
+          ledger
+              .requests()
+              .commandRejected(
+                  RequestContext.ofNode(
+                      "file", "no longer in " + flag, UUID.randomUUID().toString()),
+                  ACTION,
+                  "not_in_file",
+                  CONFLICT,
+                  token.name().value());
+        }
+      }
+      if (page.size() < TokenQuery.MAX_LIMIT) {
+        return;
+      }
+      next = next.after(page.get(page.size() - 1).id(), TokenQuery.MAX_LIMIT);
     }
   }
 

@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import io.tokenledger.permission.Permission;
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenKind;
 import io.tokenledger.tokens.TokenQuery;
@@ -25,6 +26,7 @@ final class TokenFilter {
           "kind",
           "name",
           "database",
+          "permission",
           "created_since",
           "created_until",
           "expires_since",
@@ -37,6 +39,9 @@ final class TokenFilter {
   static final Set<String> LIST_PARAMETERS = union(PARAMETERS, "limit", "cursor");
 
   private static final int DEFAULT_LIMIT = 100;
+
+  /** What every admin may. */
+  private static final String ADMIN = "*:*:*";
 
   private final Parameters values;
 
@@ -71,6 +76,7 @@ final class TokenFilter {
         values.text("name"),
         null,
         values.text("database"),
+        permission(),
         values.instant("created_since"),
         values.instant("created_until"),
         values.instant("expires_since"),
@@ -80,6 +86,12 @@ final class TokenFilter {
         values.instant("unused_since"),
         id("cursor"),
         values.limit(DEFAULT_LIMIT, TokenQuery.MAX_LIMIT));
+  }
+
+  /** In the form in which it is listed, however it is written. */
+  private @Nullable String permission() {
+    String text = values.text("permission");
+    return text == null || text.equals(ADMIN) ? text : Permission.parse(text).toString();
   }
 
   private <E extends Enum<E>> @Nullable E oneOf(String parameter, Class<E> type) {

@@ -335,7 +335,7 @@ class CompletenessIT {
     samples.add(verb("resume token", "--token-name", name));
     samples.add(verb("rotate token", "--token-name", name, "--grace", "1s"));
     samples.add(verb("delete token", "--token-name", name, "--yes"));
-    samples.add(verb("delete tokens", "--name", many, "--yes"));
+    samples.add(verb("delete tokens", "--name", many, "--permission", "db:a:read", "--yes"));
     samples.add(verb("import tokens", "--file", rows.toString()));
     samples.add(verb("replay verify"));
     samples.add(verb("replay swap"));

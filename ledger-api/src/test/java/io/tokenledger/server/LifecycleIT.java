@@ -368,6 +368,53 @@ class LifecycleIT {
     }
   }
 
+  @Test
+  void onlyAdminsAreShownWholeHashes() {
+    Made token = make("");
+    String manager = http.create(operator, newName(), "ledger", "tokens", "read");
+    String path = "/api/v1/tokens/" + token.id();
+    String whole = HttpProbe.json(http.get(path, operator)).path("hash").asString();
+    assertEquals(128, whole.length());
+    assertEquals(
+        whole.substring(0, 9), HttpProbe.json(http.get(path, manager)).path("hash").asString());
+    for (JsonNode listed : HttpProbe.json(http.get("/api/v1/tokens", manager)).path("tokens")) {
+      assertEquals(9, listed.path("hash").asString().length());
+    }
+  }
+
+  @Test
+  void aLifeOfManyEventsComesInPages() {
+    Made token = make("");
+    String path = "/api/v1/tokens/" + token.id();
+    for (int i = 0; i < 2; i++) {
+      assertEquals(200, http.post(path + "/suspend", operator, "").statusCode());
+      assertEquals(200, http.post(path + "/resume", operator, "").statusCode());
+    }
+    JsonNode first = HttpProbe.json(http.get(path + "?limit=3", operator));
+    assertEquals(3, first.path("events").size());
+    JsonNode second =
+        HttpProbe.json(
+            http.get(path + "?limit=3&cursor=" + first.path("next_cursor").asString(), operator));
+    assertEquals(2, second.path("events").size());
+    assertTrue(second.path("next_cursor").isNull());
+    assertEquals("token.create", second.path("events").get(1).path("action").asString());
+  }
+
+  @Test
+  void aTokenToDeleteIsNamedInTheQueryStringOnly() {
+    String name = newName().replace(' ', '-');
+    make(operator, name, "");
+    HttpResponse<String> refused =
+        http.send(
+            http.request("/api/v3/configure/token")
+                .header("Authorization", "Bearer " + operator)
+                .header("Content-Type", "application/x-www-form-urlencoded")
+                .method("DELETE", BodyPublishers.ofString("token_name=" + name)));
+    assertEquals(400, refused.statusCode(), refused.body());
+    assertTrue(refused.body().contains("missing field `token_name`"), refused.body());
+    assertEquals(200, http.delete(name, operator).statusCode());
+  }
+
   @Nested
   class RevokingMany {
 
@@ -398,6 +445,37 @@ class LifecycleIT {
       assertEquals(401, ping(bob.secret()));
       assertEquals(200, ping(alice.secret()), "the maker itself is not its own work");
       assertEquals(200, ping(stranger.secret()));
+    }
+
+    @Test
+    void aGrantIsMeantInWholeAndADigestPinsWhoWasShown() {
+      String database = newName().replace(' ', '_');
+      String grant = "{\"resource_type\":\"db\",\"resource_names\":[\"%s\"],\"actions\":[\"%s\"]}";
+      for (String action : List.of("read", "write")) {
+        HttpResponse<String> made =
+            http.post(
+                ENTERPRISE,
+                operator,
+                "{\"token_name\":\""
+                    + newName()
+                    + "\",\"permissions\":["
+                    + grant.formatted(database, action)
+                    + "]}");
+        assertEquals(201, made.statusCode(), made.body());
+      }
+      String filter = "{\"filter\":{\"permission\":\"db:" + database + ":read\"}";
+      JsonNode dry = HttpProbe.json(revoke(operator, filter + "}"));
+      assertEquals(1, dry.path("matched").asInt(), dry.toString());
+      JsonNode other =
+          HttpProbe.json(
+              revoke(operator, "{\"filter\":{\"permission\":\"db:" + database + ":write\"}}"));
+      String run = filter + ",\"dry_run\":false,\"expected_count\":1,\"expected_digest\":\"";
+      HttpResponse<String> changed =
+          revoke(operator, run + other.path("digest").asString() + "\"}");
+      assertEquals(409, changed.statusCode(), "as many, but others");
+      JsonNode done = HttpProbe.json(revoke(operator, run + dry.path("digest").asString() + "\"}"));
+      assertEquals(1, done.path("revoked").asInt(), done.toString());
+      assertEquals(400, revoke(operator, "{\"filter\":{\"permission\":\"db:a\"}}").statusCode());
     }
 
     @Test

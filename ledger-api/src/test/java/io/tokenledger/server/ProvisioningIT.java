@@ -111,6 +111,31 @@ class ProvisioningIT {
   }
 
   @Test
+  void aTokenTakenOutOfTheFileIsReportedAtEachStartAndStaysValid() throws Exception {
+    try (Server server = start(token(READER, "reader", "\"permissions\":[\"system:ping:read\"]"))) {
+      assertEquals(200, new HttpProbe(server.url()).get("/ping", READER).statusCode());
+    }
+    for (int i = 0; i < 2; i++) {
+      try (Server server = start("")) {
+        JsonNode reported = events(server).get(0);
+        assertEquals("not_in_file", reported.path("outcome_reason").asString());
+        assertEquals("reader", reported.path("target").path("name").asString());
+        assertEquals(200, new HttpProbe(server.url()).get("/ping", READER).statusCode());
+        if (i == 1) {
+          assertEquals(200, new HttpProbe(server.url()).delete("reader", ADMIN).statusCode());
+        }
+      }
+    }
+    int before;
+    try (Server server = start("")) {
+      before = count(server);
+    }
+    try (Server server = start("")) {
+      assertEquals(before, count(server), "what is revoked is missed by nobody");
+    }
+  }
+
+  @Test
   void anotherSecretUnderTheSameNameIsReported() throws Exception {
     try (Server server = start(token(READER, "reader", "\"permissions\":[\"db:a:read\"]"))) {
       assertEquals(403, new HttpProbe(server.url()).get("/ping", READER).statusCode());
@@ -157,7 +182,7 @@ class ProvisioningIT {
                   "apiv3_ingest",
                   "[\\\"db:a:read\\\", \\\"system:ping:read\\\"]",
                   ",\"expiry\":\"2099-01-01T00:00:00.000\",\"token_id\":7,"
-                      + "\"created_at\":\"2025-04-18T14:02:45.331\"")
+                      + "\"created_at\":\"2025-04-18T14:02:45.331\",\"description\":\"hall 3\"")
               + ","
               + row(
                   "old", "apiv3_old", "[\\\"db:a:read\\\"]", ",\"expiry\":\"2020-01-01T00:00:00\"")
@@ -175,6 +200,9 @@ class ProvisioningIT {
       assertTrue(outcome(taken, 4).contains("action not supported"), outcome(taken, 4));
       assertTrue(outcome(taken, 5).startsWith("left: the hash is shortened"), outcome(taken, 5));
       assertEquals(200, http.get("/ping", "apiv3_ingest").statusCode());
+      JsonNode ingest =
+          HttpProbe.json(http.get("/api/v1/tokens?name=ingest", ADMIN)).path("tokens").get(0);
+      assertEquals("hall 3", ingest.path("description").asString());
       assertEquals(200, http.get("/health", "apiv3_ops").statusCode());
       JsonNode again = HttpProbe.json(http.post(ImportRoutes.IMPORT, ADMIN, rows));
       assertEquals(0, again.path("created").asInt());

@@ -16,6 +16,14 @@ public final class IdempotentAnswers {
   /** Name of the constraint that a second command under one key violates. */
   public static final String KEY_CONSTRAINT = "idempotent_answer_key";
 
+  /** Housekeeping deletes a row some time after its day: until then its key must be free. */
+  private static final String DELETE_OLD_ONE =
+      """
+      DELETE FROM state.idempotent_answer
+       WHERE key_mac = ?
+         AND stored_at <= clock_timestamp() - interval '24 hours'
+      """;
+
   private static final String INSERT =
       """
       INSERT INTO state.idempotent_answer (key_mac, request_mac, token_id, sealed)
@@ -52,6 +60,10 @@ public final class IdempotentAnswers {
    */
   public static void keep(Connection connection, RequestKey key, TokenId tokenId, String answer)
       throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(DELETE_OLD_ONE)) {
+      statement.setBytes(1, key.keyMac());
+      statement.executeUpdate();
+    }
     try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
       statement.setBytes(1, key.keyMac());
       statement.setBytes(2, key.requestMac());

@@ -52,6 +52,10 @@ public record FoundToken(
 
   /** Until when this very secret is valid: its token's expiry, or its grace if that ends first. */
   public Expiry secretExpiry() {
-    return supersededAt == null ? expiry : new Expiry(supersededAt.toEpochMilli());
+    if (supersededAt == null) {
+      return expiry;
+    }
+    Expiry grace = new Expiry(supersededAt.toEpochMilli());
+    return expiry.isNever() || grace.epochMillis() < expiry.epochMillis() ? grace : expiry;
   }
 }

@@ -100,6 +100,10 @@ final class SelectGate {
 
   private static final Pattern TIME_LITERAL =
       Pattern.compile("(?i)(TIMESTAMP|DATE) '[0-9TZ :.+-]{1,40}'");
+
+  /** How the parser's messages begin. */
+  private static final Pattern CLASS_NAME = Pattern.compile("\\b([a-z]+\\.){2,}[A-Za-z.$]+:? ?");
+
   private static final Pattern NUMBER = Pattern.compile("[0-9.]{1,40}([eE][+-]?[0-9]{1,3})?");
 
   /** None that reads a file, waits, locks, sets, or makes a long text of a short one. */
@@ -283,7 +287,8 @@ final class SelectGate {
       }
       return statements.get(0);
     } catch (JSQLParserException e) {
-      String detail = e.getMessage() == null ? "it is not SQL" : firstLine(e.getMessage());
+      String said = e.getMessage() == null ? "" : e.getMessage();
+      String detail = firstLine(CLASS_NAME.matcher(said).replaceAll(""));
       throw new SqlRefused("the query cannot be parsed: " + detail);
     }
   }
@@ -341,7 +346,7 @@ final class SelectGate {
   }
 
   private static SqlRefused refused(Object node) {
-    return refused(node.getClass().getSimpleName());
+    return refused(firstLine(node.toString()));
   }
 
   private void select(Select select) {

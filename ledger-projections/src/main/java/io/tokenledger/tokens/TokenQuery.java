@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param exactName a name, byte for byte
  * @param database tokens with any grant that speaks of this database, by name or wildcard; admins
  *     are among them
+ * @param permission tokens with this very grant, in the form in which it is listed
  * @param createdSince first creation that counts
  * @param createdUntil first creation that no longer counts
  * @param expiresSince first expiry that counts; a token that never expires does not match
@@ -32,6 +33,7 @@ public record TokenQuery(
     @Nullable String name,
     @Nullable String exactName,
     @Nullable String database,
+    @Nullable String permission,
     @Nullable Instant createdSince,
     @Nullable Instant createdUntil,
     @Nullable Instant expiresSince,
@@ -68,6 +70,7 @@ public record TokenQuery(
         null,
         null,
         null,
+        null,
         MAX_LIMIT);
   }
 
@@ -76,6 +79,7 @@ public record TokenQuery(
     return new TokenQuery(
         Instant.EPOCH,
         id,
+        null,
         null,
         null,
         null,
@@ -99,6 +103,7 @@ public record TokenQuery(
         && name == null
         && exactName == null
         && database == null
+        && permission == null
         && createdSince == null
         && createdUntil == null
         && expiresSince == null
@@ -118,6 +123,7 @@ public record TokenQuery(
         name,
         exactName,
         database,
+        permission,
         createdSince,
         createdUntil,
         expiresSince,

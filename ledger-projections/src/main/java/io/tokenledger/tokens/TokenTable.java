@@ -129,6 +129,7 @@ public final class TokenTable implements Projection {
                           WHERE grant_text LIKE 'db:%'
                             AND string_to_array(split_part(grant_text, ':', 2), ',')
                                 && ARRAY['*', ?::text]))
+         AND (?::text IS NULL OR ? = ANY (permissions))
          AND (?::timestamptz IS NULL OR created_at >= ?::timestamptz)
          AND (?::timestamptz IS NULL OR created_at <  ?::timestamptz)
          AND (?::timestamptz IS NULL OR expires_at >= ?::timestamptz)
@@ -418,6 +419,7 @@ public final class TokenTable implements Projection {
       addTwice(values, likePattern(query.name()));
       addTwice(values, query.exactName());
       addTwice(values, query.database());
+      addTwice(values, query.permission());
       addTwice(values, text(query.createdSince()));
       addTwice(values, text(query.createdUntil()));
       addTwice(values, text(query.expiresSince()));

@@ -2,12 +2,15 @@ package io.tokenledger.ledger;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpServer;
 import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditQuery;
+import io.tokenledger.idempotency.AnswerExists;
+import io.tokenledger.idempotency.RequestKey;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
@@ -51,6 +54,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.crypto.Mac;
@@ -467,6 +471,7 @@ class TokenLifeIT {
                     null,
                     null,
                     null,
+                    null,
                     1_000));
     assertEquals(current.size(), listed.size());
     for (TokenEntry entry : listed) {
@@ -564,6 +569,44 @@ class TokenLifeIT {
             () -> TestLedger.query(ledger, "SELECT nope FROM system.tokens", "tokens"));
     assertTrue(column.getMessage().contains("nope does not exist"), column.getMessage());
     assertFalse(TestLedger.query(ledger, "SELECT now()", "tokens").isEmpty());
+  }
+
+  @Test
+  void aKeyIsFreeAgainWhenItsDayIsOverThoughItsRowIsStillThere() throws Exception {
+    RequestKey key = ledger.requestKey("token:0", "apiv3_caller", "k".repeat(22), "POST /", true);
+    createUnder(key, "first");
+    ExecutionException repeated =
+        assertThrows(ExecutionException.class, () -> createUnder(key, "second"));
+    assertInstanceOf(AnswerExists.class, repeated.getCause());
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement()) {
+      statement.execute(
+          "UPDATE state.idempotent_answer SET stored_at = stored_at - interval '24 hours'");
+    }
+    assertTrue(ledger.answers().find(key).isEmpty());
+    createUnder(key, "second");
+    assertEquals("answer to second", ledger.answers().find(key).orElseThrow().body());
+  }
+
+  private void createUnder(RequestKey key, String name) throws Exception {
+    TokenName tokenName = new TokenName(name);
+    SecretHash hash = TestLedger.newHash();
+    ledger
+        .execute(
+            Proposal.withNewId(
+                    tokenName,
+                    id ->
+                        new CreateResourceToken(
+                            tokenName,
+                            id,
+                            hash,
+                            Permissions.parse(List.of("db:a:read")),
+                            TestLedger.now(),
+                            Expiry.NEVER,
+                            TestLedger.ADMIN))
+                .keeping(new Proposal.Keep(key, token -> "answer to " + name)),
+            TestLedger.context(TestLedger.ADMIN))
+        .get();
   }
 
   @Test
