@@ -137,12 +137,7 @@ class LifecycleRoutes {
     json.put("name", name);
     ArrayNode tokens = json.putArray("tokens");
     bearers.forEach(entry -> tokens.add(json(request, entry, now)));
-    addHistory(
-        request,
-        json,
-        name,
-        null,
-        "token_name=" + name);
+    addHistory(request, json, name, null, "token_name=" + name);
     Answers.write(response, 200, json.toString());
   }
 
@@ -164,17 +159,7 @@ class LifecycleRoutes {
     AuditPage page =
         ledger
             .audit()
-            .search(
-                new AuditQuery(
-                    null,
-                    null,
-                    name,
-                    targetId,
-                    null,
-                    null,
-                    null,
-                    cursor,
-                    limit));
+            .search(new AuditQuery(null, null, name, targetId, null, null, null, cursor, limit));
     String right = audits.right(RequestContexts.of(request).actor());
     String query = asked + "&cursor=" + (cursor == null ? "" : cursor) + "&limit=" + limit;
     audits.record(request, right, new AuditReads.Asked(query, query), page);

@@ -165,6 +165,7 @@ public final class LogAudit {
       return;
     }
     bodies++;
+    requireOurs(leafIndex, event);
     if (event.payloadSalt() == null || event.metadataSalt() == null) {
       find("salt_missing", leafIndex, event.row().eventId(), "the event has no salts");
       return;
@@ -177,7 +178,6 @@ public final class LogAudit {
           field(entry, "eid"),
           "the event is not what the log says of it: " + differing(entry, expected));
     }
-    requireOurs(leafIndex, event);
   }
 
   /** An event that has no leaf yet. */
