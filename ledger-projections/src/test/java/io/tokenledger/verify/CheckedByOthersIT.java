@@ -186,8 +186,7 @@ class CheckedByOthersIT {
       Files.writeString(files.resolve("flip-" + i + ".consistency"), flippedHash(proof));
     }
     Path program = directory.resolve("checklog");
-    String built =
-        run(List.of("go", "build", "-o", program.toString(), "src/test/go/checklog.go"));
+    String built = run(List.of("go", "build", "-o", program.toString(), "src/test/go/checklog.go"));
     assertTrue(built.startsWith("0 "), built);
     List<String> command = new ArrayList<>(List.of(program.toString(), key.toString()));
     try (var all = Files.list(files)) {
