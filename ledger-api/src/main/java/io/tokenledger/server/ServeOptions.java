@@ -117,6 +117,16 @@ public record ServeOptions(
     settings.put("--separate-duties", Boolean.toString(separateDuties));
     settings.put("--notice-webhook", noticeWebhook == null ? "" : place(noticeWebhook.url()));
     settings.put("--notice-webhook-secret-file", noticeWebhook == null ? "" : "given");
+    settings.put(
+        "--witness",
+        witnesses.stream()
+            .map(witness -> place(witness.url()) + "=" + witness.key())
+            .collect(Collectors.joining(",")));
+    settings.put(
+        "--timestamp-authority", timestampAuthority == null ? "" : timestampAuthority.reference());
+    settings.put(
+        "--timestamp-interval",
+        timestampAuthority == null ? "" : timestampAuthority.interval().toString());
     return settings;
   }
 

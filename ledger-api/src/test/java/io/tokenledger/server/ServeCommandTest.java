@@ -117,6 +117,8 @@ class ServeCommandTest {
                 "https://user:pw@hooks.example:8443/ledger?key=hidden",
                 "--notice-webhook-secret-file",
                 secret.toString(),
+                "--timestamp-authority",
+                "https://tsa.example/tsr?key=hidden",
                 "--trusted-proxies",
                 "10.0.0.0/8,::1")
             .settings();
@@ -133,6 +135,36 @@ class ServeCommandTest {
     for (String hidden : new String[] {"p@ss", "p%40ss", "c2VjcmV0", "pw@", "hidden"}) {
       assertFalse(settings.toString().contains(hidden), hidden);
     }
+  }
+
+  @Test
+  void witnessesAreRepeatedOrListedAndWhatIsNoneIsRefused() {
+    String key = "w/1+5c6e9eb9+BN1zKbmy7w5cD7fPgI5Fj1zDZ6rZ4H8tqkFEN2Tw7iYL";
+    String problem =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> options(Map.of("LEDGER_WITNESSES", "https://w.example=" + key)))
+            .getMessage();
+    assertTrue(problem.startsWith("--witness: "), problem);
+    for (String wrong :
+        new String[] {"https://w.example", "ftp://w.example=k", "https://u:p@w.example=k"}) {
+      assertThrows(
+          IllegalArgumentException.class, () -> options(Map.of(), "--witness", wrong), wrong);
+    }
+    for (String interval : new String[] {"0", "900ms", "soon"}) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () ->
+              options(
+                  Map.of("LEDGER_TIMESTAMP_AUTHORITY", "http://tsa.example"),
+                  "--timestamp-interval",
+                  interval));
+    }
+    ServeOptions defaults = options(Map.of("LEDGER_TIMESTAMP_AUTHORITY", "http://tsa.example"));
+    assertEquals(
+        java.time.Duration.ofHours(1),
+        java.util.Objects.requireNonNull(defaults.timestampAuthority()).interval());
+    assertEquals(List.of(), defaults.witnesses());
   }
 
   @Test

@@ -92,7 +92,7 @@ public final class TimestampClient implements AutoCloseable {
       } catch (IOException | TSPException e) {
         if (!String.valueOf(e.getMessage()).equals(said)) {
           said = String.valueOf(e.getMessage());
-          LOG.warn("{} gives no timestamp: {}", target.url(), said);
+          LOG.warn("{} gives no timestamp: {}", target.reference(), said);
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
@@ -120,8 +120,7 @@ public final class TimestampClient implements AutoCloseable {
   /** The newest checkpoint, unless it or another one was stamped lately. */
   private Optional<CheckpointTable.Signed> due(Connection connection) throws SQLException {
     Optional<CheckpointTable.Signed> newest = CheckpointTable.newest(connection);
-    Optional<AnchorTable.Anchor> last =
-        AnchorTable.newest(connection, KIND, target.url().toString());
+    Optional<AnchorTable.Anchor> last = AnchorTable.newest(connection, KIND, target.reference());
     if (newest.isEmpty() || last.filter(anchor -> isEnough(anchor, newest.get())).isPresent()) {
       return Optional.empty();
     }
@@ -157,19 +156,11 @@ public final class TimestampClient implements AutoCloseable {
     }
     try (Connection connection = writers.getConnection()) {
       AnchorTable.add(
-          connection,
-          signed.generation(),
-          signed.size(),
-          KIND,
-          answer.body(),
-          target.url().toString());
+          connection, signed.generation(), signed.size(), KIND, answer.body(), target.reference());
       connection.commit();
     }
     alerts.checkpointAnchored(
-        KIND,
-        signed.size(),
-        Checkpoint.parse(signed.note().text()).root(),
-        target.url().toString());
+        KIND, signed.size(), Checkpoint.parse(signed.note().text()).root(), target.reference());
   }
 
   private static byte[] sha256(byte[] bytes) {

@@ -24,4 +24,10 @@ public record TimestampTarget(URI url, Duration interval) {
   public static TimestampTarget parse(String url, Duration interval) {
     return new TimestampTarget(WitnessTarget.url("--timestamp-authority", url), interval);
   }
+
+  /** The URL without its query, which may hold a key: what is stored and shown. */
+  public String reference() {
+    String port = url.getPort() < 0 ? "" : ":" + url.getPort();
+    return url.getScheme() + "://" + url.getHost() + port + url.getRawPath();
+  }
 }

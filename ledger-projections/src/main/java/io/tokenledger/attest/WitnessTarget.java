@@ -25,6 +25,9 @@ public record WitnessTarget(URI url, VerifierKey key) {
       throw new IllegalArgumentException("--witness must be URL=VKEY, got " + text);
     }
     URI url = url("--witness", text.substring(0, split));
+    if (url.getRawQuery() != null || url.getRawFragment() != null) {
+      throw new IllegalArgumentException("--witness needs a URL that a path can be added to");
+    }
     VerifierKey key;
     try {
       key = VerifierKey.parse(text.substring(split + 1));
@@ -45,8 +48,10 @@ public record WitnessTarget(URI url, VerifierKey key) {
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(flag + " must name an http or https URL", e);
     }
-    if (url.getHost() == null || !List.of("http", "https").contains(url.getScheme())) {
-      throw new IllegalArgumentException(flag + " must name an http or https URL");
+    if (url.getHost() == null
+        || url.getUserInfo() != null
+        || !List.of("http", "https").contains(url.getScheme())) {
+      throw new IllegalArgumentException(flag + " must name an http or https URL without a login");
     }
     return url;
   }

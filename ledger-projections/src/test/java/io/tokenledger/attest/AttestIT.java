@@ -31,6 +31,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -46,7 +47,6 @@ class AttestIT {
     servers.forEach(server -> server.stop(0));
   }
 
-  /** Status, a space, and the body in latin 1. */
   private record Reply(int status, byte[] body) {}
 
   private String serve(Function<byte[], Reply> program) throws IOException {
@@ -284,6 +284,7 @@ class AttestIT {
   }
 
   @Test
+  @Tag("client")
   void theNewestCheckpointIsTimestampedAndOpensslAgrees() throws Exception {
     makeAuthority();
     AtomicInteger asked = new AtomicInteger();
@@ -315,6 +316,7 @@ class AttestIT {
   }
 
   @Test
+  @Tag("client")
   void anAnswerOverSomethingElseIsNotKept() throws Exception {
     makeAuthority();
     String elsewhere =
