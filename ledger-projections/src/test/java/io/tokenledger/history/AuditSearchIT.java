@@ -154,11 +154,14 @@ class AuditSearchIT {
     assertNull(search("type:ResourceTokenCreated", null, 3).scanned(), "an index found them");
   }
 
+  /** Without what another test writes at the same time. */
+  private static final String BY_ALICE = "actor:alice -token:load-*";
+
   @Test
   void facetsCountWhatTheSearchFinds() {
     AuditFacets facets =
-        ledger.audit().facets(AuditFilter.parse("actor:alice"), ledger.audit().size(null));
-    assertEquals(search("actor:alice", null, 1_000).entries().size(), facets.events());
+        ledger.audit().facets(AuditFilter.parse(BY_ALICE), ledger.audit().size(null));
+    assertEquals(search(BY_ALICE, null, 1_000).entries().size(), facets.events());
     assertEquals(3, facets.counts().get("action").get("token.revoke"), "one was refused");
     assertEquals(1, facets.counts().get("outcome").get("failed"));
     assertEquals(Map.of("alice", facets.events()), facets.counts().get("actor"));
