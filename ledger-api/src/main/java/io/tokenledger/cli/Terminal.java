@@ -1,5 +1,6 @@
 package io.tokenledger.cli;
 
+import io.tokenledger.server.CsvRow;
 import java.io.BufferedReader;
 import java.io.Console;
 import java.io.IOException;
@@ -92,15 +93,6 @@ final class Terminal {
 
   /** A row of CSV: RFC 4180, and no cell that a spreadsheet would take for a formula. */
   static String csv(List<@Nullable String> cells) {
-    List<String> escaped = new ArrayList<>();
-    for (String cell : cells) {
-      String text = cell == null ? "" : cell;
-      if (text.matches("(?s)^[=+\\-@\\t\\r].*")) {
-        text = "'" + text;
-      }
-      escaped.add(
-          text.matches("(?s).*[\",\\r\\n].*") ? '"' + text.replace("\"", "\"\"") + '"' : text);
-    }
-    return String.join(",", escaped);
+    return CsvRow.of(cells);
   }
 }

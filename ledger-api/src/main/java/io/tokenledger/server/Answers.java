@@ -117,11 +117,13 @@ class Answers {
 
   @ExceptionHandler
   void unexpected(HttpServletRequest request, HttpServletResponse response, Exception failure)
-      throws IOException {
+      throws Exception {
     LOG.error("{} {} failed", request.getMethod(), route(request), failure);
-    if (!response.isCommitted()) {
-      write(response, 500, JsonText.error("internal error, see the log of this node"));
+    if (response.isCommitted()) {
+      // The container then closes the connection: a part must not pass for the whole.
+      throw failure;
     }
+    write(response, 500, JsonText.error("internal error, see the log of this node"));
   }
 
   void reject(HttpServletRequest request, HttpServletResponse response, Rejection rejection)
@@ -164,6 +166,12 @@ class Answers {
       path = path.replaceFirst("/\\d{1,19}(?=/|$)", "/{id}");
     } else if (path.startsWith(LedgerRoutes.AUDIT + "/")) {
       path = path.replaceFirst("/events/[^/]+", "/events/{id}");
+    } else if (path.startsWith("/api/v1/audit/tokens/")) {
+      path = path.replaceFirst("/tokens/[^/]+", "/tokens/{id}");
+    } else if (path.startsWith(AuditRoutes.EXPORTS + "/")) {
+      path = path.replaceFirst("/exports/[^/]+", "/exports/{id}");
+    } else if (path.startsWith(ReportRoutes.CHECKPOINTS + "/")) {
+      path = path.replaceFirst("/checkpoints/[^/]+", "/checkpoints/{size}");
     } else if (path.startsWith(TlogRoutes.TILES + "/")) {
       path = TlogRoutes.TILES + "/**";
     }

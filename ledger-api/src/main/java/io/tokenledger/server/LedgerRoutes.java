@@ -2,8 +2,6 @@ package io.tokenledger.server;
 
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.history.AuditEntry;
-import io.tokenledger.history.AuditPage;
-import io.tokenledger.history.AuditQuery;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.lookup.FoundToken;
 import io.tokenledger.permission.Action;
@@ -24,10 +22,8 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.GetMapping;
@@ -36,7 +32,7 @@ import org.springframework.web.bind.annotation.RestController;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The ledger's own routes: decisions, the audit trail, replay, and the description of them all. */
+/** The ledger's own routes: decisions, replay, and the description of them all. */
 @RestController
 class LedgerRoutes {
 
@@ -49,23 +45,10 @@ class LedgerRoutes {
   private static final int MAX_CHECK_BYTES = 64 * 1024;
 
   private static final int MAX_CHECK_VALUES = 1_000;
-  private static final int DEFAULT_LIMIT = 100;
-  private static final Set<String> OUTCOMES = Set.of("success", "denied", "failed");
-
-  /** The filters of the audit log, in the order in which a read is recorded. */
-  private static final List<String> FILTERS =
-      List.of(
-          "actor", "action", "token", "target_id", "outcome", "since", "until", "cursor", "limit");
-
-  /** Their values are asked for by people and may be about people. */
-  private static final Set<String> PERSONAL_FILTERS = Set.of("actor");
-
   private final Ledger ledger;
-  private final AuditReads audits;
 
-  LedgerRoutes(Ledger ledger, AuditReads audits) {
+  LedgerRoutes(Ledger ledger) {
     this.ledger = ledger;
-    this.audits = audits;
   }
 
   /** "May this token do that?" A no is an answer, not a failure, and is only counted. */
@@ -158,7 +141,7 @@ class LedgerRoutes {
         decision.entry());
   }
 
-  private static Action action(String text) {
+  static Action action(String text) {
     return Arrays.stream(Action.values())
         .filter(action -> action.wireName().equals(text))
         .findFirst()
@@ -182,42 +165,6 @@ class LedgerRoutes {
     json.put("token_id", tokenId);
     json.put("token_name", tokenName);
     json.put("entry", entry);
-    Answers.write(response, 200, json.toString());
-  }
-
-  /** The audit trail, newest first. */
-  @GetMapping(AUDIT)
-  void audit(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    String right = audits.require(request);
-    Parameters parameters = new Parameters(request::getParameter);
-    String outcome = parameters.text("outcome");
-    if (outcome != null && !OUTCOMES.contains(outcome)) {
-      throw Rejection.invalid("outcome must be success, denied or failed, got " + outcome);
-    }
-    AuditPage page =
-        ledger
-            .audit()
-            .search(
-                new AuditQuery(
-                    parameters.text("actor"),
-                    parameters.text("action"),
-                    parameters.text("token"),
-                    parameters.text("target_id"),
-                    outcome,
-                    parameters.instant("since"),
-                    parameters.instant("until"),
-                    parameters.number("cursor"),
-                    parameters.limit(DEFAULT_LIMIT, AuditQuery.MAX_LIMIT)));
-    audits.record(
-        request,
-        right,
-        AuditReads.Asked.of(request::getParameter, FILTERS, PERSONAL_FILTERS),
-        page);
-    ObjectNode json = JsonText.object();
-    ArrayNode events = json.putArray("events");
-    page.entries().forEach(entry -> events.add(json(entry)));
-    json.put("next_cursor", page.nextCursor() == null ? null : page.nextCursor().toString());
-    json.put("tree_size", page.treeSize());
     Answers.write(response, 200, json.toString());
   }
 

@@ -57,6 +57,9 @@ public final class Server implements AutoCloseable {
     ImportRoutes.class,
     SqlRoutes.class,
     TlogRoutes.class,
+    AuditRoutes.class,
+    TimelineRoutes.class,
+    ReportRoutes.class,
     ProbeRoutes.class,
     LedgerRoutes.class,
     CatalogueRoutes.class

@@ -22,6 +22,7 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.proof.TransparencyLog;
 import io.tokenledger.replay.Replay;
+import io.tokenledger.report.Reports;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.LedgerKey;
@@ -136,6 +137,7 @@ public final class Ledger implements AutoCloseable {
   private final List<Follower> followers;
   private final TokenDirectory tokens;
   private final Timeline timeline;
+  private final Reports reports;
   private final TokenUsage usage;
   private final SqlQueries sql;
   private final IdempotentAnswers answers;
@@ -168,6 +170,7 @@ public final class Ledger implements AutoCloseable {
     this.replay = new Replay(writers);
     this.tokens = new TokenDirectory(readers, this::wake);
     this.timeline = new Timeline(readers, this::wake, Clock.systemUTC());
+    this.reports = new Reports(readers, this::requireSigner);
     this.usage = new TokenUsage(writers);
     this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
     this.answers = new IdempotentAnswers(writers);
@@ -628,6 +631,10 @@ public final class Ledger implements AutoCloseable {
 
   public Timeline timeline() {
     return timeline;
+  }
+
+  public Reports reports() {
+    return reports;
   }
 
   public SqlQueries sql() {
