@@ -161,7 +161,10 @@ class LifecycleRoutes {
             .audit()
             .search(new AuditQuery(null, null, name, targetId, null, null, null, cursor, limit));
     String right = audits.right(RequestContexts.of(request).actor());
-    String query = asked + "&cursor=" + (cursor == null ? "" : cursor) + "&limit=" + limit;
+    String query =
+        asked
+            + (cursor == null ? "" : "&cursor=" + cursor)
+            + (parameters.text("limit") == null ? "" : "&limit=" + limit);
     audits.record(request, right, new AuditReads.Asked(query, query), page);
     json.put("next_cursor", page.nextCursor() == null ? null : page.nextCursor().toString());
     ArrayNode events = json.putArray("events");

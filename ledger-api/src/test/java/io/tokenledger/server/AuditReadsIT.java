@@ -360,7 +360,8 @@ class AuditReadsIT {
           refusals);
       for (RouteCatalogue.Row row : RouteCatalogue.ROWS) {
         if (row.permission().equals(RouteCatalogue.READER)) {
-          String path = row.path().replace("{id}", "e").replace("**", "0/000");
+          String path =
+              row.path().replace("{id}", "e").replace("{size}", "1").replace("**", "0/000");
           HttpResponse<String> refused =
               probe.send(
                   probe

@@ -29,6 +29,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -189,6 +190,7 @@ class ExternalDatabaseIT {
   }
 
   @Test
+  @Tag("long")
   void aStoppedDatabaseIsSaidToBeUnavailableAndRecoveredFromUnaided() throws Exception {
     HttpProbe node = ready("one", launch("one"));
     String operator = HttpProbe.json(node.bootstrap()).path("token").asString();

@@ -25,6 +25,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -118,6 +119,7 @@ class ProcessIT {
   }
 
   @Test
+  @Tag("long")
   void killedAtRandomMomentsItLosesNoAcknowledgedTokenAndRevivesNoRevocation() throws Exception {
     Node node = serve();
     String operator = HttpProbe.json(node.http().bootstrap()).path("token").asString();

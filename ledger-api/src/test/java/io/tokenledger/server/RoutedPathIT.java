@@ -30,11 +30,13 @@ class RoutedPathIT {
   static void start() {
     // Made with authentication first, so that there is a token to rotate.
     try (TestServer server = new TestServer(openData, Map.of())) {
+      server.bootstrap("first");
       new HttpProbe(server.url()).create(server.operator(), "victim", "db", "a", "read");
     }
     open = Server.start(ServerIT.options(openData, Map.of("LEDGER_WITHOUT_AUTH", "true")));
     openHttp = new HttpProbe(open.url());
     guarded = new TestServer(data, Map.of("LEDGER_DISABLE_AUTHZ", "health"));
+    guarded.bootstrap("first");
     http = new HttpProbe(guarded.url());
   }
 

@@ -44,6 +44,7 @@ class TlogIT {
   @BeforeAll
   static void start() {
     server = new TestServer(directory.resolve("data"), Map.of());
+    server.bootstrap("first");
     http = new HttpProbe(server.url());
     for (int i = 0; i < 300; i++) {
       create("t" + i, null);
