@@ -284,8 +284,7 @@ class AuditRoutes {
       }
       ledger
           .audit()
-          .export(
-              search.filter(), search.treeSize(), entry -> written.row(format, entry));
+          .export(search.filter(), search.treeSize(), entry -> written.row(format, entry));
       String sha256 = HexFormat.of().formatHex(written.digest.digest());
       String query = search.asked().shown();
       String eventId =

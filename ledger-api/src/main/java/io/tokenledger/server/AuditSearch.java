@@ -146,8 +146,17 @@ record AuditSearch(
         AuditReads.Asked.of(
             parameters::text,
             List.of(
-                "actor", "action", "token", "target_id", "outcome", "since", "until", "at",
-                "format", "cursor", "limit"),
+                "actor",
+                "action",
+                "token",
+                "target_id",
+                "outcome",
+                "since",
+                "until",
+                "at",
+                "format",
+                "cursor",
+                "limit"),
             Set.of("actor"));
     if (!others.shown().isEmpty()) {
       shown.add(others.shown());

@@ -168,7 +168,8 @@ class TimelineRoutes {
     for (String parameter : List.of("from", "to")) {
       if (parameters.text(parameter) == null) {
         throw Rejection.invalid(
-            parameter + " is missing: leaf:N, checkpoint:N or an instant such as 2026-11-24T12:00:00Z");
+            parameter
+                + " is missing: leaf:N, checkpoint:N or an instant such as 2026-11-24T12:00:00Z");
       }
     }
     Moments moments = new Moments(ledger, parameters);
@@ -177,9 +178,7 @@ class TimelineRoutes {
         cursor == null ? moments.resolve("from") : moments.pinned(cursor[0], "from");
     ResolvedMoment to = cursor == null ? moments.resolve("to") : moments.pinned(cursor[1], "to");
     Timeline.Page<TokenChange> page =
-        ledger
-            .timeline()
-            .changes(from, to, cursor == null ? null : Long.valueOf(cursor[2]), limit);
+        ledger.timeline().changes(from, to, cursor == null ? null : Long.valueOf(cursor[2]), limit);
     ObjectNode json = JsonText.object();
     json.set("from", Moments.json(from));
     json.set("to", Moments.json(to));
@@ -254,9 +253,7 @@ class TimelineRoutes {
     ResourceType type = ResourceType.parse(resource.substring(0, colon));
     Asked asked = asked(parameters);
     Timeline.Page<Holder> page =
-        ledger
-            .timeline()
-            .holders(asked.moment(), type, name, action, asked.after(), asked.limit());
+        ledger.timeline().holders(asked.moment(), type, name, action, asked.after(), asked.limit());
     record(request, right, page.rows().size(), asked.moment(), "");
     ObjectNode json = JsonText.object();
     json.put("resource", resource);

@@ -178,6 +178,9 @@ class CompletenessIT {
         "POST /api/v1/tokens/import",
         new Sample("/api/v1/tokens/import", "{\"tokens\":" + importRows(newName()) + "}"));
     samples.put("POST /api/v1/replay/verify", new Sample("/api/v1/replay/verify", ""));
+    samples.put(
+        "POST /api/v1/audit/exports",
+        new Sample("/api/v1/audit/exports?format=ndjson&at=leaf:0", ""));
     samples.put("POST /api/v1/audit/bundles", new Sample("/api/v1/audit/bundles", ""));
     samples.put(
         "POST /api/v1/audit/generations",
