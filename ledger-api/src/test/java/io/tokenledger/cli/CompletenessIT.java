@@ -55,6 +55,12 @@ class CompletenessIT {
           "audit check",
           "audit watch",
           "audit witness serve",
+          "audit export",
+          "audit asof",
+          "audit diff",
+          "audit history",
+          "audit access",
+          "audit population",
           "completion",
           "man");
 
