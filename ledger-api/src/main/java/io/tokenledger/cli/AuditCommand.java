@@ -23,7 +23,13 @@ import tools.jackson.databind.json.JsonMapper;
       AuditProveCommand.class,
       AuditCheckCommand.class,
       WatchCommand.class,
-      WitnessCommand.class
+      WitnessCommand.class,
+      AuditExportCommand.class,
+      AuditAsOfCommand.class,
+      AuditDiffCommand.class,
+      AuditHistoryCommand.class,
+      AuditAccessCommand.class,
+      AuditPopulationCommand.class
     })
 final class AuditCommand {
 
@@ -39,7 +45,11 @@ final class AuditCommand {
         "Examples:",
         "  ledger audit log --since 24h",
         "  ledger audit log --token ingest      the whole life of all tokens of the name",
-        "  ledger audit log --outcome denied --format csv"
+        "  ledger audit log --outcome denied --format csv",
+        "  ledger audit log --q 'action:token.* -actor:alice \"quarterly review\"'",
+        "",
+        "Words of a query: actor: action: target: token: outcome: type: ip: from: to: at: text:",
+        "request: correlation:, with - before what is excluded and quotes around spaces."
       })
   static final class Log implements Callable<Integer> {
 
@@ -76,6 +86,15 @@ final class AuditCommand {
 
     @Option(names = "--until", paramLabel = "TIME", description = "Before: as --since")
     private @Nullable String until;
+
+    @Option(names = "--q", paramLabel = "QUERY", description = "Only what the query finds")
+    private @Nullable String query;
+
+    @Option(
+        names = "--at",
+        paramLabel = "PLACE",
+        description = "Only up to this place in the log: leaf:N or checkpoint:N")
+    private @Nullable String at;
 
     @Option(names = "--limit", paramLabel = "N", description = "At most so many. Default 1000")
     private int limit = 1_000;
@@ -122,6 +141,8 @@ final class AuditCommand {
         add(path, "outcome", outcome);
         add(path, "since", TokenFilters.instant("--since", since));
         add(path, "until", TokenFilters.instant("--until", until));
+        add(path, "q", query);
+        add(path, "at", at);
         add(path, "cursor", cursor);
         Remote.Answer answer = remote.get(path.toString());
         if (answer.status() != 200) {

@@ -41,7 +41,8 @@ public final class LedgerCli implements Callable<Integer> {
   /** For {@code audit} and {@code replay}: it could not be found out. */
   static final int UNKNOWN = 3;
 
-  private static final int USAGE = 4;
+  /** What was asked is wrong: an option, or a value that the server refuses. */
+  static final int USAGE = 4;
 
   private static final Pattern SECRET = Pattern.compile("apiv3_\\S+");
 

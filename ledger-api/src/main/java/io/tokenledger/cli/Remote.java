@@ -170,6 +170,43 @@ class Remote {
     }
   }
 
+  /**
+   * A good answer that is read as it comes.
+   *
+   * @param treeSize how many leaves it is of, 0 when it does not say
+   */
+  record Stream(InputStream body, long treeSize) {}
+
+  /** Takes such an answer. */
+  interface Taker {
+    void take(Stream stream) throws IOException;
+  }
+
+  /**
+   * Posts under that request id, and hands a good answer on while it comes; a failure's body is in
+   * what is returned.
+   *
+   * @throws CommandFailed also when the answer breaks off
+   */
+  Answer stream(String path, String requestId, Taker taker) {
+    try {
+      HttpURLConnection connection = open("POST", path, null);
+      connection.setRequestProperty("X-Request-Id", requestId);
+      int status = connection.getResponseCode();
+      try (InputStream in =
+          status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+        if (status == 200) {
+          taker.take(new Stream(in, connection.getHeaderFieldLong("Audit-Tree-Size", 0)));
+          return new Answer(status, "");
+        }
+        String text = in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        return new Answer(status, text);
+      }
+    } catch (IOException e) {
+      throw unreachable(e);
+    }
+  }
+
   /** Posts, and hands on each line as it comes; a failure's whole body is one line. */
   int stream(String path, Lines lines) {
     try {

@@ -45,6 +45,7 @@ class LedgerRoutes {
   private static final int MAX_CHECK_BYTES = 64 * 1024;
 
   private static final int MAX_CHECK_VALUES = 1_000;
+
   private final Ledger ledger;
 
   LedgerRoutes(Ledger ledger) {

@@ -59,6 +59,12 @@ class CompletenessIT {
           "audit check",
           "audit watch",
           "audit witness serve",
+          "audit export",
+          "audit asof",
+          "audit diff",
+          "audit history",
+          "audit access",
+          "audit population",
           "completion",
           "man");
 
@@ -182,7 +188,9 @@ class CompletenessIT {
         "POST /api/v1/tokens/import",
         new Sample("/api/v1/tokens/import", "{\"tokens\":" + importRows(newName()) + "}"));
     samples.put("POST /api/v1/replay/verify", new Sample("/api/v1/replay/verify", ""));
-    samples.put("POST /api/v1/audit/exports", new Sample("/api/v1/audit/exports?format=csv", ""));
+    samples.put(
+        "POST /api/v1/audit/exports",
+        new Sample("/api/v1/audit/exports?format=ndjson&at=leaf:0", ""));
     samples.put("POST /api/v1/audit/bundles", new Sample("/api/v1/audit/bundles", ""));
     samples.put(
         "POST /api/v1/audit/generations",
