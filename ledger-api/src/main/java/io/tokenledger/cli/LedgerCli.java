@@ -105,13 +105,20 @@ public final class LedgerCli implements Callable<Integer> {
     CommandLine line = new CommandLine(new LedgerCli());
     // Reading the annotations of a command costs milliseconds, and serve's drag in the server.
     Supplier<Object> asked = args.length == 0 ? null : COMMANDS.get(args[0]);
-    if (asked == null) {
+    if (asked == null && hasServer()) {
       COMMANDS.values().forEach(command -> line.addSubcommand(command.get()));
+    } else if (asked == null) {
+      line.addSubcommand(new AuditCommand());
     } else {
       line.addSubcommand(asked.get());
     }
     addWordsForHelp(line);
     return line;
+  }
+
+  /** The jar for machines without ledger has no server in it: only the audit's words work there. */
+  private static boolean hasServer() {
+    return LedgerCli.class.getResource("/org/springframework/boot/SpringApplication.class") != null;
   }
 
   /** The original shows more with these; here all help is whole. */

@@ -9,7 +9,7 @@ import tools.jackson.databind.JsonNode;
  * @param leafIndex its place, from 0 without a gap
  * @param globalIndex its row in the event table
  * @param occurredAt as stored, ISO 8601 in UTC
- * @param aggregateType Token or Request
+ * @param aggregateType Token, Request or Service
  * @param payload as stored, JSON text
  * @param envelope what the event says of its request, personal fields sealed
  */
