@@ -224,6 +224,20 @@ class SqlIT {
   }
 
   @Test
+  void theTimeLimitIsForTheWholeQueryAndNotForEachFetch() {
+    Instant asked = Instant.now();
+    HttpResponse<String> answer =
+        post(
+            "SELECT x.leaf_index, (SELECT count(*) FROM system.audit_log b, system.audit_log c"
+                + " WHERE b.leaf_index + c.leaf_index > x.leaf_index) AS n"
+                + " FROM system.audit_log x, system.tokens y LIMIT 5000",
+            "");
+    assertEquals(400, answer.statusCode(), answer.body());
+    assertTrue(answer.body().contains("longer than 10 seconds"), answer.body());
+    assertTrue(Duration.between(asked, Instant.now()).toSeconds() < 25, "two fetches at most");
+  }
+
+  @Test
   void tooManyRowsAreRefused() {
     HttpResponse<String> answer =
         post("SELECT a.leaf_index FROM system.audit_log a, system.audit_log b", "");

@@ -51,15 +51,27 @@ final class Scope {
     outputs.addAll(names);
   }
 
-  /** Whether that is a column. The nearest relation of a name hides those around it. */
+  /**
+   * Whether that is a column, of every relation in sight that has the qualifier. The nearest one
+   * does not always hide those around it: in the ON of a join PostgreSQL does not see what stands
+   * before a comma, and takes the outer relation of that name.
+   */
   boolean has(@Nullable String qualifier, String column) {
     if (qualifier == null) {
       return unqualified.contains(column)
           || outputs.contains(column)
           || (outer != null && outer.has(null, column));
     }
+    return has(qualifier, column, false);
+  }
+
+  private boolean has(String qualifier, String column, boolean found) {
     Set<String> its = columns.get(qualifier);
-    return its == null ? outer != null && outer.has(qualifier, column) : its.contains(column);
+    if (its != null && !its.contains(column)) {
+      return false;
+    }
+    boolean now = found || its != null;
+    return outer == null ? now : outer.has(qualifier, column, now);
   }
 
   /** Whether a relation of that name is beside the expression itself. */

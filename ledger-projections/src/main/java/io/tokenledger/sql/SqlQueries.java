@@ -16,6 +16,7 @@ import java.sql.SQLTransientConnectionException;
 import java.sql.Timestamp;
 import java.sql.Types;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
@@ -190,11 +191,15 @@ public final class SqlQueries implements AutoCloseable {
     return (int) Math.min(written, Integer.MAX_VALUE);
   }
 
+  private SqlRefused tookTooLong() {
+    return new SqlRefused(
+        "the query ran longer than " + timeLimit.toSeconds() + " seconds and was ended");
+  }
+
   private RuntimeException explained(SQLException failure) {
     String state = failure.getSQLState() == null ? "" : failure.getSQLState();
     if (state.equals(CANCELLED)) {
-      return new SqlRefused(
-          "the query ran longer than " + timeLimit.toSeconds() + " seconds and was ended");
+      return tookTooLong();
     }
     String message = failure.getMessage() == null ? state : failure.getMessage();
     // The driver ends the session then, for it reads no further.
@@ -220,6 +225,7 @@ public final class SqlQueries implements AutoCloseable {
       Map<String, @Nullable Object> parameters,
       SqlRows taker)
       throws SQLException, IOException {
+    Instant end = Instant.now().plus(timeLimit);
     try (PreparedStatement statement = connection.prepareStatement(SET_LIMIT)) {
       statement.setString(1, Long.toString(timeLimit.toMillis()));
       statement.execute();
@@ -234,7 +240,7 @@ public final class SqlQueries implements AutoCloseable {
         statement.setObject(index++, value, value == null ? Types.NULL : typeOf(value));
       }
       try (ResultSet rows = statement.executeQuery()) {
-        return read(rows, taker, admitted);
+        return read(rows, taker, admitted, end);
       }
     }
   }
@@ -248,7 +254,7 @@ public final class SqlQueries implements AutoCloseable {
             : value instanceof BigDecimal ? Types.NUMERIC : Types.OTHER;
   }
 
-  private static SqlResult read(ResultSet rows, SqlRows taker, SelectGate.Admitted admitted)
+  private SqlResult read(ResultSet rows, SqlRows taker, SelectGate.Admitted admitted, Instant end)
       throws SQLException, IOException {
     ResultSetMetaData meta = rows.getMetaData();
     List<String> columns = new ArrayList<>();
@@ -261,6 +267,10 @@ public final class SqlQueries implements AutoCloseable {
     Long last = null;
     long count = 0;
     for (; rows.next(); count++) {
+      // The database's limit and the driver's are for each fetch, and there can be 2,000.
+      if (Instant.now().isAfter(end)) {
+        throw tookTooLong();
+      }
       if (count == MAX_ROWS) {
         throw new SqlRefused("the answer has more than " + MAX_ROWS + " rows: add a LIMIT");
       }

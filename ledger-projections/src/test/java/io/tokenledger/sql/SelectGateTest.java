@@ -204,6 +204,8 @@ class SelectGateTest {
         "SELECT 1 FROM system.tokens a WHERE EXISTS (SELECT a.hash FROM system.audit_log a)",
         "SELECT 1 FROM system.tokens t JOIN system.audit_log a ON t.textlen = a.count",
         "SELECT name FROM system.tokens t ORDER BY t.row_to_json",
+        "SELECT 1 FROM system.audit_log a WHERE EXISTS (SELECT 1 FROM (SELECT 'x' AS row_to_json)"
+            + " a, system.tokens t JOIN system.audit_log l ON a.row_to_json::text LIKE '%')",
         "SELECT count(*) FROM system.tokens t GROUP BY t.row_to_json",
         "SELECT 1 FROM system.tokens t, (SELECT t.row_to_json) s",
         "SELECT t FROM system.tokens t",
