@@ -43,6 +43,7 @@ class WatchIT {
                     directory.resolve("signing.key").toString(),
                     "LEDGER_WITNESSES",
                     listener.url() + "=" + witness.verifierKey()))) {
+      server.bootstrap("first");
       Path policy =
           Files.writeString(
               directory.resolve("policy"),
