@@ -256,10 +256,10 @@ class TamperIT {
             + " WHERE leaf_index = 40",
         "leaf_hash_differs|UPDATE audit.leaf SET leaf_hash = sha256('x') WHERE leaf_index = 40",
         "leaf_event_differs|UPDATE audit.leaf SET event_id = 'other' WHERE leaf_index = 40",
-        "entry_differs|UPDATE audit.leaf SET global_index = CASE leaf_index WHEN 40 THEN -41 ELSE"
-            + " -40 END WHERE leaf_index IN (40, 41); UPDATE audit.leaf SET global_index ="
-            + " (SELECT global_index FROM ledger.event ORDER BY global_index OFFSET"
-            + " -audit.leaf.global_index LIMIT 1) WHERE global_index < 0",
+        "entry_differs|UPDATE audit.leaf AS one SET global_index = -other.global_index FROM"
+            + " audit.leaf AS other WHERE one.leaf_index IN (40, 41) AND other.leaf_index = 81 -"
+            + " one.leaf_index; UPDATE audit.leaf SET global_index = -global_index WHERE"
+            + " global_index < 0",
         "node_differs|UPDATE audit.node SET hash = sha256('x')",
         "node_missing|DELETE FROM audit.node",
         "head_differs|UPDATE audit.tree_head SET root = sha256('x')",
