@@ -64,12 +64,11 @@ public final class Follower implements AutoCloseable {
          SET next_leaf_index = excluded.next_leaf_index
       """;
 
+  /** Two ends of indexes: whether any event is above a bound would be asked of the whole table. */
   private static final String IS_BEHIND =
       """
-      SELECT EXISTS (SELECT 1
-                       FROM ledger.event AS event
-                      WHERE event.global_index > coalesce((SELECT max(global_index)
-                                                             FROM audit.leaf), 0))
+      SELECT coalesce((SELECT max(global_index) FROM ledger.event), 0)
+           > coalesce((SELECT max(global_index) FROM audit.leaf), 0)
           OR (SELECT size FROM audit.tree_head WHERE log_id = 1)
            > coalesce((SELECT next_leaf_index FROM views.follower WHERE name = ?), 0)
       """;

@@ -61,29 +61,37 @@ final class AuditLogRows {
                           ?::bigint      AS before_leaf,
                           ?::timestamptz AS since,
                           ?::timestamptz AS until,
+                          ?::text        AS actor_is,
                           ?::text[]      AS actor,
                           ?::text[]      AS actor_like,
                           ?::text[]      AS actor_unlike,
                           ?::bigint[]    AS actor_id,
                           ?::bigint[]    AS actor_id_not,
+                          ?::text        AS action_is,
                           ?::text[]      AS action,
                           ?::text[]      AS action_like,
                           ?::text[]      AS action_unlike,
+                          ?::text        AS target_is,
                           ?::text[]      AS target,
                           ?::text[]      AS target_like,
                           ?::text[]      AS target_unlike,
+                          ?::text        AS token_is,
                           ?::text[]      AS token,
                           ?::text[]      AS token_like,
                           ?::text[]      AS token_unlike,
+                          ?::text        AS outcome_is,
                           ?::text[]      AS outcome,
                           ?::text[]      AS outcome_like,
                           ?::text[]      AS outcome_unlike,
+                          ?::text        AS type_is,
                           ?::text[]      AS type,
                           ?::text[]      AS type_like,
                           ?::text[]      AS type_unlike,
+                          ?::text        AS request_is,
                           ?::text[]      AS request,
                           ?::text[]      AS request_like,
                           ?::text[]      AS request_unlike,
+                          ?::text        AS correlation_is,
                           ?::text[]      AS correlation,
                           ?::text[]      AS correlation_like,
                           ?::text[]      AS correlation_unlike) AS wanted
@@ -93,6 +101,7 @@ final class AuditLogRows {
          AND log.leaf_index < wanted.before_leaf
          AND (wanted.since IS NULL OR log.occurred_at >= wanted.since)
          AND (wanted.until IS NULL OR log.occurred_at < wanted.until)
+         AND (wanted.actor_is IS NULL OR log.actor_name = wanted.actor_is)
          AND (wanted.actor IS NULL
               OR log.actor_name = ANY (wanted.actor)
               OR log.actor_token_id = ANY (wanted.actor_id))
@@ -105,11 +114,15 @@ final class AuditLogRows {
          AND (wanted.actor_id_not IS NULL
               OR log.actor_token_id IS NULL
               OR NOT log.actor_token_id = ANY (wanted.actor_id_not))
+         AND (wanted.action_is IS NULL OR log.action = wanted.action_is)
          AND (wanted.action IS NULL OR log.action = ANY (wanted.action))
          AND (wanted.action_like IS NULL OR log.action LIKE ANY (wanted.action_like))
          AND (wanted.action_unlike IS NULL
               OR log.action IS NULL
               OR NOT log.action LIKE ANY (wanted.action_unlike))
+         AND (wanted.target_is IS NULL
+              OR log.target_id = wanted.target_is
+              OR log.target_name = wanted.target_is)
          AND (wanted.target IS NULL
               OR log.target_id = ANY (wanted.target)
               OR log.target_name = ANY (wanted.target))
@@ -119,26 +132,31 @@ final class AuditLogRows {
          AND (wanted.target_unlike IS NULL
               OR coalesce(NOT log.target_id LIKE ANY (wanted.target_unlike), true)
                  AND coalesce(NOT log.target_name LIKE ANY (wanted.target_unlike), true))
+         AND (wanted.token_is IS NULL OR log.target_name = wanted.token_is)
          AND (wanted.token IS NULL OR log.target_name = ANY (wanted.token))
          AND (wanted.token_like IS NULL OR log.target_name LIKE ANY (wanted.token_like))
          AND (wanted.token_unlike IS NULL
               OR log.target_name IS NULL
               OR NOT log.target_name LIKE ANY (wanted.token_unlike))
+         AND (wanted.outcome_is IS NULL OR log.outcome = wanted.outcome_is)
          AND (wanted.outcome IS NULL OR log.outcome = ANY (wanted.outcome))
          AND (wanted.outcome_like IS NULL OR log.outcome LIKE ANY (wanted.outcome_like))
          AND (wanted.outcome_unlike IS NULL
               OR log.outcome IS NULL
               OR NOT log.outcome LIKE ANY (wanted.outcome_unlike))
+         AND (wanted.type_is IS NULL OR log.event_type = wanted.type_is)
          AND (wanted.type IS NULL OR log.event_type = ANY (wanted.type))
          AND (wanted.type_like IS NULL OR log.event_type LIKE ANY (wanted.type_like))
          AND (wanted.type_unlike IS NULL
               OR log.event_type IS NULL
               OR NOT log.event_type LIKE ANY (wanted.type_unlike))
+         AND (wanted.request_is IS NULL OR log.request_id = wanted.request_is)
          AND (wanted.request IS NULL OR log.request_id = ANY (wanted.request))
          AND (wanted.request_like IS NULL OR log.request_id LIKE ANY (wanted.request_like))
          AND (wanted.request_unlike IS NULL
               OR log.request_id IS NULL
               OR NOT log.request_id LIKE ANY (wanted.request_unlike))
+         AND (wanted.correlation_is IS NULL OR log.correlation_id = wanted.correlation_is)
          AND (wanted.correlation IS NULL OR log.correlation_id = ANY (wanted.correlation))
          AND (wanted.correlation_like IS NULL OR log.correlation_id LIKE ANY (wanted.correlation_like))
          AND (wanted.correlation_unlike IS NULL
@@ -160,29 +178,37 @@ final class AuditLogRows {
                           ?::bigint      AS before_leaf,
                           ?::timestamptz AS since,
                           ?::timestamptz AS until,
+                          ?::text        AS actor_is,
                           ?::text[]      AS actor,
                           ?::text[]      AS actor_like,
                           ?::text[]      AS actor_unlike,
                           ?::bigint[]    AS actor_id,
                           ?::bigint[]    AS actor_id_not,
+                          ?::text        AS action_is,
                           ?::text[]      AS action,
                           ?::text[]      AS action_like,
                           ?::text[]      AS action_unlike,
+                          ?::text        AS target_is,
                           ?::text[]      AS target,
                           ?::text[]      AS target_like,
                           ?::text[]      AS target_unlike,
+                          ?::text        AS token_is,
                           ?::text[]      AS token,
                           ?::text[]      AS token_like,
                           ?::text[]      AS token_unlike,
+                          ?::text        AS outcome_is,
                           ?::text[]      AS outcome,
                           ?::text[]      AS outcome_like,
                           ?::text[]      AS outcome_unlike,
+                          ?::text        AS type_is,
                           ?::text[]      AS type,
                           ?::text[]      AS type_like,
                           ?::text[]      AS type_unlike,
+                          ?::text        AS request_is,
                           ?::text[]      AS request,
                           ?::text[]      AS request_like,
                           ?::text[]      AS request_unlike,
+                          ?::text        AS correlation_is,
                           ?::text[]      AS correlation,
                           ?::text[]      AS correlation_like,
                           ?::text[]      AS correlation_unlike) AS wanted
@@ -192,6 +218,7 @@ final class AuditLogRows {
          AND log.leaf_index < wanted.before_leaf
          AND (wanted.since IS NULL OR log.occurred_at >= wanted.since)
          AND (wanted.until IS NULL OR log.occurred_at < wanted.until)
+         AND (wanted.actor_is IS NULL OR log.actor_name = wanted.actor_is)
          AND (wanted.actor IS NULL
               OR log.actor_name = ANY (wanted.actor)
               OR log.actor_token_id = ANY (wanted.actor_id))
@@ -204,11 +231,15 @@ final class AuditLogRows {
          AND (wanted.actor_id_not IS NULL
               OR log.actor_token_id IS NULL
               OR NOT log.actor_token_id = ANY (wanted.actor_id_not))
+         AND (wanted.action_is IS NULL OR log.action = wanted.action_is)
          AND (wanted.action IS NULL OR log.action = ANY (wanted.action))
          AND (wanted.action_like IS NULL OR log.action LIKE ANY (wanted.action_like))
          AND (wanted.action_unlike IS NULL
               OR log.action IS NULL
               OR NOT log.action LIKE ANY (wanted.action_unlike))
+         AND (wanted.target_is IS NULL
+              OR log.target_id = wanted.target_is
+              OR log.target_name = wanted.target_is)
          AND (wanted.target IS NULL
               OR log.target_id = ANY (wanted.target)
               OR log.target_name = ANY (wanted.target))
@@ -218,26 +249,31 @@ final class AuditLogRows {
          AND (wanted.target_unlike IS NULL
               OR coalesce(NOT log.target_id LIKE ANY (wanted.target_unlike), true)
                  AND coalesce(NOT log.target_name LIKE ANY (wanted.target_unlike), true))
+         AND (wanted.token_is IS NULL OR log.target_name = wanted.token_is)
          AND (wanted.token IS NULL OR log.target_name = ANY (wanted.token))
          AND (wanted.token_like IS NULL OR log.target_name LIKE ANY (wanted.token_like))
          AND (wanted.token_unlike IS NULL
               OR log.target_name IS NULL
               OR NOT log.target_name LIKE ANY (wanted.token_unlike))
+         AND (wanted.outcome_is IS NULL OR log.outcome = wanted.outcome_is)
          AND (wanted.outcome IS NULL OR log.outcome = ANY (wanted.outcome))
          AND (wanted.outcome_like IS NULL OR log.outcome LIKE ANY (wanted.outcome_like))
          AND (wanted.outcome_unlike IS NULL
               OR log.outcome IS NULL
               OR NOT log.outcome LIKE ANY (wanted.outcome_unlike))
+         AND (wanted.type_is IS NULL OR log.event_type = wanted.type_is)
          AND (wanted.type IS NULL OR log.event_type = ANY (wanted.type))
          AND (wanted.type_like IS NULL OR log.event_type LIKE ANY (wanted.type_like))
          AND (wanted.type_unlike IS NULL
               OR log.event_type IS NULL
               OR NOT log.event_type LIKE ANY (wanted.type_unlike))
+         AND (wanted.request_is IS NULL OR log.request_id = wanted.request_is)
          AND (wanted.request IS NULL OR log.request_id = ANY (wanted.request))
          AND (wanted.request_like IS NULL OR log.request_id LIKE ANY (wanted.request_like))
          AND (wanted.request_unlike IS NULL
               OR log.request_id IS NULL
               OR NOT log.request_id LIKE ANY (wanted.request_unlike))
+         AND (wanted.correlation_is IS NULL OR log.correlation_id = wanted.correlation_is)
          AND (wanted.correlation IS NULL OR log.correlation_id = ANY (wanted.correlation))
          AND (wanted.correlation_like IS NULL OR log.correlation_id LIKE ANY (wanted.correlation_like))
          AND (wanted.correlation_unlike IS NULL
@@ -256,29 +292,37 @@ final class AuditLogRows {
                           ?::bigint      AS before_leaf,
                           ?::timestamptz AS since,
                           ?::timestamptz AS until,
+                          ?::text        AS actor_is,
                           ?::text[]      AS actor,
                           ?::text[]      AS actor_like,
                           ?::text[]      AS actor_unlike,
                           ?::bigint[]    AS actor_id,
                           ?::bigint[]    AS actor_id_not,
+                          ?::text        AS action_is,
                           ?::text[]      AS action,
                           ?::text[]      AS action_like,
                           ?::text[]      AS action_unlike,
+                          ?::text        AS target_is,
                           ?::text[]      AS target,
                           ?::text[]      AS target_like,
                           ?::text[]      AS target_unlike,
+                          ?::text        AS token_is,
                           ?::text[]      AS token,
                           ?::text[]      AS token_like,
                           ?::text[]      AS token_unlike,
+                          ?::text        AS outcome_is,
                           ?::text[]      AS outcome,
                           ?::text[]      AS outcome_like,
                           ?::text[]      AS outcome_unlike,
+                          ?::text        AS type_is,
                           ?::text[]      AS type,
                           ?::text[]      AS type_like,
                           ?::text[]      AS type_unlike,
+                          ?::text        AS request_is,
                           ?::text[]      AS request,
                           ?::text[]      AS request_like,
                           ?::text[]      AS request_unlike,
+                          ?::text        AS correlation_is,
                           ?::text[]      AS correlation,
                           ?::text[]      AS correlation_like,
                           ?::text[]      AS correlation_unlike) AS wanted
@@ -286,6 +330,7 @@ final class AuditLogRows {
          AND log.leaf_index < wanted.before_leaf
          AND (wanted.since IS NULL OR log.occurred_at >= wanted.since)
          AND (wanted.until IS NULL OR log.occurred_at < wanted.until)
+         AND (wanted.actor_is IS NULL OR log.actor_name = wanted.actor_is)
          AND (wanted.actor IS NULL
               OR log.actor_name = ANY (wanted.actor)
               OR log.actor_token_id = ANY (wanted.actor_id))
@@ -298,11 +343,15 @@ final class AuditLogRows {
          AND (wanted.actor_id_not IS NULL
               OR log.actor_token_id IS NULL
               OR NOT log.actor_token_id = ANY (wanted.actor_id_not))
+         AND (wanted.action_is IS NULL OR log.action = wanted.action_is)
          AND (wanted.action IS NULL OR log.action = ANY (wanted.action))
          AND (wanted.action_like IS NULL OR log.action LIKE ANY (wanted.action_like))
          AND (wanted.action_unlike IS NULL
               OR log.action IS NULL
               OR NOT log.action LIKE ANY (wanted.action_unlike))
+         AND (wanted.target_is IS NULL
+              OR log.target_id = wanted.target_is
+              OR log.target_name = wanted.target_is)
          AND (wanted.target IS NULL
               OR log.target_id = ANY (wanted.target)
               OR log.target_name = ANY (wanted.target))
@@ -312,26 +361,31 @@ final class AuditLogRows {
          AND (wanted.target_unlike IS NULL
               OR coalesce(NOT log.target_id LIKE ANY (wanted.target_unlike), true)
                  AND coalesce(NOT log.target_name LIKE ANY (wanted.target_unlike), true))
+         AND (wanted.token_is IS NULL OR log.target_name = wanted.token_is)
          AND (wanted.token IS NULL OR log.target_name = ANY (wanted.token))
          AND (wanted.token_like IS NULL OR log.target_name LIKE ANY (wanted.token_like))
          AND (wanted.token_unlike IS NULL
               OR log.target_name IS NULL
               OR NOT log.target_name LIKE ANY (wanted.token_unlike))
+         AND (wanted.outcome_is IS NULL OR log.outcome = wanted.outcome_is)
          AND (wanted.outcome IS NULL OR log.outcome = ANY (wanted.outcome))
          AND (wanted.outcome_like IS NULL OR log.outcome LIKE ANY (wanted.outcome_like))
          AND (wanted.outcome_unlike IS NULL
               OR log.outcome IS NULL
               OR NOT log.outcome LIKE ANY (wanted.outcome_unlike))
+         AND (wanted.type_is IS NULL OR log.event_type = wanted.type_is)
          AND (wanted.type IS NULL OR log.event_type = ANY (wanted.type))
          AND (wanted.type_like IS NULL OR log.event_type LIKE ANY (wanted.type_like))
          AND (wanted.type_unlike IS NULL
               OR log.event_type IS NULL
               OR NOT log.event_type LIKE ANY (wanted.type_unlike))
+         AND (wanted.request_is IS NULL OR log.request_id = wanted.request_is)
          AND (wanted.request IS NULL OR log.request_id = ANY (wanted.request))
          AND (wanted.request_like IS NULL OR log.request_id LIKE ANY (wanted.request_like))
          AND (wanted.request_unlike IS NULL
               OR log.request_id IS NULL
               OR NOT log.request_id LIKE ANY (wanted.request_unlike))
+         AND (wanted.correlation_is IS NULL OR log.correlation_id = wanted.correlation_is)
          AND (wanted.correlation IS NULL OR log.correlation_id = ANY (wanted.correlation))
          AND (wanted.correlation_like IS NULL OR log.correlation_id LIKE ANY (wanted.correlation_like))
          AND (wanted.correlation_unlike IS NULL
@@ -464,10 +518,15 @@ final class AuditLogRows {
   private static int bind(
       Connection connection, PreparedStatement statement, int next, AuditFilter filter, Field field)
       throws SQLException {
-    statement.setArray(next, array(connection, "text", filter.any(field)));
-    statement.setArray(next + 1, array(connection, "text", filter.anyLike(field)));
-    statement.setArray(next + 2, array(connection, "text", filter.noneLike(field)));
-    return next + 3;
+    List<String> any = filter.any(field);
+    // One value finds its rows in their order by an index; several do not.
+    boolean one =
+        any != null && any.size() == 1 && (field != Field.ACTOR || filter.actorIds(false) == null);
+    statement.setString(next, one && any != null ? any.get(0) : null);
+    statement.setArray(next + 1, array(connection, "text", one ? null : any));
+    statement.setArray(next + 2, array(connection, "text", filter.anyLike(field)));
+    statement.setArray(next + 3, array(connection, "text", filter.noneLike(field)));
+    return next + 4;
   }
 
   private static @Nullable Array array(Connection connection, String type, @Nullable List<?> values)
