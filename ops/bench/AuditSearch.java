@@ -149,7 +149,9 @@ public class AuditSearch {
 
   private static void fill(DatabaseUrl database, long events) throws Exception {
     try (Connection connection =
-            DriverManager.getConnection(database.jdbcUrl(), database.user(), database.password());
+            DriverManager.getConnection(
+                // Filling takes longer than any answer may.
+                database.with("socketTimeout", "0").jdbcUrl(), database.user(), database.password());
         Statement statement = connection.createStatement()) {
       for (String sql : FILL.formatted(events, START, YEAR_SECONDS).split(";\n")) {
         if (!sql.isBlank()) {
