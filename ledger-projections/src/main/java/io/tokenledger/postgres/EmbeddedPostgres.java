@@ -358,6 +358,12 @@ public final class EmbeddedPostgres implements AutoCloseable {
                 + " s, see "
                 + layout.log());
       }
+      if (wantedPort == 0
+          && said.contains("Address already in use")
+          && Instant.now().isBefore(staleLockEnd)) {
+        LOG.info("port {} was taken meanwhile; PostgreSQL gets another", port);
+        continue;
+      }
       // A killed server stays a zombie, and so its lock file valid, until someone reaps it.
       if (!lockIsStale || Instant.now().isAfter(staleLockEnd)) {
         throw new IllegalStateException("PostgreSQL does not start: " + lastLine(layout.log()));
