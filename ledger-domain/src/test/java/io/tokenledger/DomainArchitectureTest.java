@@ -51,6 +51,14 @@ class DomainArchitectureTest {
         .check(CLASSES);
     classes()
         .that()
+        .resideInAPackage("io.tokenledger.gateway")
+        .should()
+        .onlyDependOnClassesThat()
+        .resideInAnyPackage(
+            "java..", "org.jspecify..", "io.tokenledger.permission", "io.tokenledger.gateway")
+        .check(CLASSES);
+    classes()
+        .that()
         .resideInAPackage("io.tokenledger.token")
         .should()
         .onlyDependOnClassesThat()
