@@ -174,6 +174,8 @@ class Answers {
       path = path.replaceFirst("/checkpoints/[^/]+", "/checkpoints/{size}");
     } else if (path.startsWith(TlogRoutes.TILES + "/")) {
       path = TlogRoutes.TILES + "/**";
+    } else if (GatewayRoutes.isForwardAuth(path)) {
+      path = GatewayRoutes.FORWARD_AUTH;
     }
     return RouteCatalogue.knows(path) ? path : "other";
   }

@@ -29,9 +29,16 @@ record Credentials(String token, String method) {
    */
   static @Nullable Credentials of(HttpServletRequest request) {
     String password = passwordParameter(request);
-    if (password != null) {
-      return new Credentials(password, "query");
-    }
+    return password == null ? ofHeader(request) : new Credentials(password, "query");
+  }
+
+  /**
+   * The credentials in the {@code Authorization} header.
+   *
+   * @return null when there is none
+   * @throws Rejection 400 when the header is malformed
+   */
+  static @Nullable Credentials ofHeader(HttpServletRequest request) {
     Enumeration<String> headers = request.getHeaders("Authorization");
     if (!headers.hasMoreElements()) {
       return null;

@@ -57,15 +57,27 @@ final class LedgerFilter extends OncePerRequestFilter {
     try {
       answers.addCommonHeaders(response);
       bodies.attach(request);
-      RequestContext context = contexts.read(request);
+      String path = RoutedPath.of(request);
+      boolean forwardAuth = GatewayRoutes.isForwardAuth(path);
+      RequestContext context =
+          forwardAuth ? contexts.readOfGateway(request) : contexts.read(request);
       request.setAttribute(RequestContexts.ATTRIBUTE, context);
       response.setHeader("X-Request-Id", context.requestId());
       MDC.put("request_id", context.requestId());
-      if (request.getMethod().equals("OPTIONS")) {
+      boolean preflight = request.getMethod().equals("OPTIONS");
+      if (forwardAuth) {
+        // A preflight's success would be a yes to the gateway.
+        if (preflight) {
+          GatewayRoutes.refusePreflight(response);
+        } else {
+          chain.doFilter(request, response);
+        }
+        return;
+      }
+      if (preflight) {
         answerPreflight(response);
         return;
       }
-      String path = RoutedPath.of(request);
       if (options.withoutAuth()) {
         if (changesTokens(request.getMethod(), path)) {
           throw Rejection.withoutAuth();

@@ -37,6 +37,19 @@ final class RequestContexts {
 
   /** The context of a request that nobody has authenticated yet. */
   RequestContext read(HttpServletRequest request) {
+    return read(request, request::getHeader);
+  }
+
+  /**
+   * The same of a gateway's question. What is asserted in headers is asserted to the server behind,
+   * and must not make the question a bad request.
+   */
+  RequestContext readOfGateway(HttpServletRequest request) {
+    return read(request, header -> null);
+  }
+
+  private RequestContext read(
+      HttpServletRequest request, Function<String, @Nullable String> asserted) {
     String forwarded = forwardedFor(request);
     boolean trusted =
         forwarded != null
@@ -45,9 +58,9 @@ final class RequestContexts {
     return new RequestContext(
         Actor.ANONYMOUS,
         null,
-        asserted(ON_BEHALF_OF, request::getHeader),
-        asserted(REASON, request::getHeader),
-        asserted(TICKET, request::getHeader),
+        asserted(ON_BEHALF_OF, asserted),
+        asserted(REASON, asserted),
+        asserted(TICKET, asserted),
         request.getRemoteAddr(),
         request.getRemotePort(),
         clipped(trusted ? lastUntrusted(String.valueOf(forwarded)) : forwarded),

@@ -41,6 +41,9 @@ final class RouteCatalogue {
   private static final String MANAGER =
       "ledger:tokens:write without any ledger:audit or ledger:retention; admin";
 
+  private static final String ASKER =
+      "any token about itself; about others ledger:check:read or admin";
+
   /**
    * One route.
    *
@@ -128,12 +131,11 @@ final class RouteCatalogue {
               TOKEN_PERMISSIONS_CHANGED),
           route("GET", SqlRoutes.QUERY_SQL, TOKEN_READER, COMMAND_REJECTED, AUDIT_LOG_READ),
           route("POST", SqlRoutes.QUERY_SQL, TOKEN_READER, COMMAND_REJECTED, AUDIT_LOG_READ),
-          route(
-              "POST",
-              LedgerRoutes.CHECK,
-              "any token about itself; about others ledger:check:read or admin",
-              COMMAND_REJECTED,
-              DECISIONS_DENIED),
+          route("POST", CheckRoutes.CHECK, ASKER, COMMAND_REJECTED, DECISIONS_DENIED),
+          route("POST", CheckRoutes.BATCH, ASKER, COMMAND_REJECTED, DECISIONS_DENIED),
+          route("POST", CheckRoutes.INTROSPECT, ASKER, COMMAND_REJECTED, DECISIONS_DENIED),
+          forwardAuth(GatewayRoutes.FORWARD_AUTH),
+          forwardAuth(GatewayRoutes.FORWARD_AUTH + "/**"),
           route("GET", LedgerRoutes.AUDIT, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
           route("GET", AuditRoutes.EVENT, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
           route("GET", AuditRoutes.FACETS, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
@@ -181,6 +183,15 @@ final class RouteCatalogue {
   /** Whether there is a route of that path, with {@code {id}} where an id stands. */
   static boolean knows(String path) {
     return PATHS.contains(path);
+  }
+
+  /** For whatever method; its events are only of tokens asked about. */
+  private static Row forwardAuth(String path) {
+    return new Row(
+        "GET",
+        path,
+        "anyone: it is asked about the token that the original request presents",
+        List.of(DECISIONS_DENIED));
   }
 
   private static Row probe(String method, String path, String name) {

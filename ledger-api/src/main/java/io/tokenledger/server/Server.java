@@ -61,6 +61,8 @@ public final class Server implements AutoCloseable {
     TimelineRoutes.class,
     ReportRoutes.class,
     ProbeRoutes.class,
+    CheckRoutes.class,
+    GatewayRoutes.class,
     LedgerRoutes.class,
     CatalogueRoutes.class
   })

@@ -249,7 +249,7 @@ class TimelineRoutes {
       throw Rejection.invalid("resource must name one resource, got " + resource);
     }
     String actionText = parameters.text("action");
-    Action action = LedgerRoutes.action(actionText == null ? "nothing" : actionText);
+    Action action = CheckRoutes.action(actionText == null ? "nothing" : actionText);
     ResourceType type = ResourceType.parse(resource.substring(0, colon));
     Asked asked = asked(parameters);
     Timeline.Page<Holder> page =

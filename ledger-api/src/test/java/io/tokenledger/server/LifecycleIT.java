@@ -177,7 +177,7 @@ class LifecycleIT {
     JsonNode checked =
         HttpProbe.json(
             http.post(
-                LedgerRoutes.CHECK,
+                CheckRoutes.CHECK,
                 operator,
                 "{\"token\":\""
                     + token.secret()

@@ -193,13 +193,13 @@ class MemoryIT {
   void everyTokenMaySendACheckAndNoneALargeOne() throws Exception {
     String large = values("{}", 1_900_000);
     for (HttpResponse<String> answer :
-        atOnce(8, () -> http.post(LedgerRoutes.CHECK, stranger, large))) {
+        atOnce(8, () -> http.post(CheckRoutes.CHECK, stranger, large))) {
       assertEquals(413, answer.statusCode());
       assertEquals("max request size (65536 bytes) exceeded", answer.body());
     }
     String dense = values("{\"a\":1}", 65_000);
     for (HttpResponse<String> answer :
-        atOnce(16, () -> http.post(LedgerRoutes.CHECK, stranger, dense))) {
+        atOnce(16, () -> http.post(CheckRoutes.CHECK, stranger, dense))) {
       assertEquals(400, answer.statusCode(), answer.body());
       assertTrue(answer.body().contains("more than 1000 values"), answer.body());
     }

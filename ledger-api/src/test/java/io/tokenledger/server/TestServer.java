@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeSet;
 import org.springframework.core.annotation.AnnotatedElementUtils;
 import org.springframework.web.bind.annotation.RequestMapping;
+import org.springframework.web.bind.annotation.RequestMethod;
 import org.springframework.web.bind.annotation.RestController;
 import tools.jackson.databind.JsonNode;
 
@@ -75,7 +76,12 @@ public final class TestServer implements AutoCloseable {
                   RequestMapping mapping =
                       AnnotatedElementUtils.getMergedAnnotation(method, RequestMapping.class);
                   if (mapping != null) {
-                    for (var verb : mapping.method()) {
+                    // One for any method is listed by GET.
+                    RequestMethod[] verbs =
+                        mapping.method().length == 0
+                            ? new RequestMethod[] {RequestMethod.GET}
+                            : mapping.method();
+                    for (var verb : verbs) {
                       for (String path : mapping.path()) {
                         routes.add(verb + " " + path);
                       }

@@ -170,6 +170,11 @@ public final class OriginalRequest {
     return path.equals("/write") || path.equals("/query") ? parameters.get("p") : null;
   }
 
+  /** Whether it is a query of 1.x, whose clients know 401 and not 403 (1.8). */
+  public boolean isVersionOneQuery() {
+    return path.equals("/query");
+  }
+
   /** What it needs to be let through. */
   public Demand demand() {
     Family family = family();

@@ -25,8 +25,11 @@ import java.sql.Types;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -122,6 +125,14 @@ public final class LookupTable {
              superseded_at_ms, suspended_at_ms
         FROM token_lookup
        WHERE secret_hash = ?
+      """;
+
+  private static final String FIND_ALL =
+      """
+      SELECT secret_hash, token_id, token_name, kind, permissions, created_at_ms, expires_at_ms,
+             revoked_at_ms, superseded_at_ms, suspended_at_ms
+        FROM token_lookup
+       WHERE secret_hash = ANY (?)
       """;
 
   private static final String ANY_ADMIN =
@@ -311,6 +322,21 @@ public final class LookupTable {
         return row.next() ? Optional.of(found(row)) : Optional.empty();
       }
     }
+  }
+
+  static Map<SecretHash, FoundToken> findAll(Connection connection, Collection<SecretHash> hashes)
+      throws SQLException {
+    Map<SecretHash, FoundToken> found = new HashMap<>();
+    byte[][] asked = hashes.stream().map(SecretHash::bytes).toArray(byte[][]::new);
+    try (PreparedStatement statement = connection.prepareStatement(FIND_ALL)) {
+      statement.setArray(1, connection.createArrayOf("bytea", asked));
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          found.put(SecretHash.ofBytes(row.getBytes("secret_hash")), found(row));
+        }
+      }
+    }
+    return found;
   }
 
   static boolean anyAdmin(Connection connection) throws SQLException {

@@ -4,6 +4,8 @@ import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.SecretHash;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.Collection;
+import java.util.Map;
 import java.util.Optional;
 import javax.sql.DataSource;
 
@@ -27,6 +29,23 @@ public final class TokenLookup {
   public Optional<FoundToken> find(SecretHash hash) {
     try (Connection connection = readers.getConnection()) {
       return LookupTable.find(connection, hash);
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the authorization lookup does not answer", e);
+    }
+  }
+
+  /**
+   * The same of many at once, in one snapshot.
+   *
+   * @return a token for each hash that is known
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public Map<SecretHash, FoundToken> findAll(Collection<SecretHash> hashes) {
+    if (hashes.isEmpty()) {
+      return Map.of();
+    }
+    try (Connection connection = readers.getConnection()) {
+      return LookupTable.findAll(connection, hashes);
     } catch (SQLException e) {
       throw new LedgerUnavailable("the authorization lookup does not answer", e);
     }

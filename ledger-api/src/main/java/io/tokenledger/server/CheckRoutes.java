@@ -1,0 +1,308 @@
+package io.tokenledger.server;
+
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.ledger.Ledger;
+import io.tokenledger.lookup.FoundToken;
+import io.tokenledger.permission.Action;
+import io.tokenledger.permission.Decision;
+import io.tokenledger.permission.InvalidPermission;
+import io.tokenledger.permission.ResourceType;
+import io.tokenledger.token.Actor;
+import io.tokenledger.token.SecretHash;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.springframework.web.bind.annotation.PostMapping;
+import org.springframework.web.bind.annotation.RestController;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * "May this token do that?", one at a time, many at a time, and in the words of RFC 7662. A no is
+ * an answer, not a failure, and is only counted.
+ */
+@RestController
+class CheckRoutes {
+
+  static final String CHECK = "/api/v1/check";
+  static final String BATCH = "/api/v1/check/batch";
+  static final String INTROSPECT = "/oauth2/introspect";
+
+  /** A check's body is a few hundred bytes; every token may send one. */
+  private static final int MAX_CHECK_BYTES = 64 * 1024;
+
+  private static final int MAX_CHECK_VALUES = 1_000;
+  private static final int MAX_CHECKS = 1_000;
+
+  /** A hundred and more bytes for each of a thousand hashes, and a name of any length beside. */
+  private static final int MAX_BATCH_BYTES = 1024 * 1024;
+
+  private static final int MAX_BATCH_VALUES = 20_000;
+  private static final int MAX_FORM_BYTES = 16 * 1024;
+
+  private final Ledger ledger;
+
+  CheckRoutes(Ledger ledger) {
+    this.ledger = ledger;
+  }
+
+  /**
+   * One question.
+   *
+   * @param hash of the token asked about; null for the one that asks
+   */
+  private record Question(
+      ResourceType type, String name, Action action, @Nullable SecretHash hash) {}
+
+  @PostMapping(CHECK)
+  void check(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    JsonBody body = RequestBodies.of(request).parsed(request, MAX_CHECK_BYTES, MAX_CHECK_VALUES);
+    Question question = question(body, "");
+    Answers.write(
+        response, 200, decisions(RequestContexts.of(request), List.of(question)).get(0).toString());
+  }
+
+  /** Up to a thousand questions, answered in their order from one look at the lookup. */
+  @PostMapping(BATCH)
+  void batch(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    JsonBody body = RequestBodies.of(request).parsed(request, MAX_BATCH_BYTES, MAX_BATCH_VALUES);
+    List<JsonBody> asked = body.objects("checks");
+    if (asked.isEmpty() || asked.size() > MAX_CHECKS) {
+      throw Rejection.invalid(
+          "checks must hold 1 to " + MAX_CHECKS + " of them, got " + asked.size());
+    }
+    List<Question> questions = new ArrayList<>(asked.size());
+    for (JsonBody each : asked) {
+      questions.add(question(each, "checks[" + questions.size() + "]: "));
+    }
+    ObjectNode json = JsonText.object();
+    ArrayNode decisions = json.putArray("decisions");
+    decisions(RequestContexts.of(request), questions).forEach(decisions::add);
+    Answers.write(response, 200, json.toString());
+  }
+
+  private static Question question(JsonBody body, String where) {
+    try {
+      ResourceType type = ResourceType.parse(body.string("resource_type"));
+      return new Question(
+          type,
+          body.string("resource_name"),
+          action(body.string("action"), where),
+          askedHash(body, where));
+    } catch (InvalidPermission e) {
+      throw where.isEmpty() ? e : Rejection.invalid(where + e.getMessage());
+    }
+  }
+
+  private static @Nullable SecretHash askedHash(JsonBody body, String where) {
+    String token = body.optionalString("token");
+    String hex = body.optionalString("token_hash");
+    if (token != null && hex != null) {
+      throw Rejection.invalid(where + "give token or token_hash, not both");
+    }
+    if (token != null) {
+      return SecretHash.of(token);
+    }
+    if (hex == null) {
+      return null;
+    }
+    try {
+      return SecretHash.parseHex(hex.toLowerCase(Locale.ROOT));
+    } catch (IllegalArgumentException e) {
+      throw Rejection.invalid(
+          where + "token_hash must be 128 hexadecimal digits, the token's SHA-512");
+    }
+  }
+
+  static Action action(String text) {
+    return action(text, "");
+  }
+
+  private static Action action(String text, String where) {
+    return Arrays.stream(Action.values())
+        .filter(action -> action.wireName().equals(text))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                Rejection.invalid(
+                    where + "action must be create, describe, read, write or delete, got " + text));
+  }
+
+  private List<ObjectNode> decisions(RequestContext context, List<Question> questions) {
+    Set<SecretHash> hashes =
+        questions.stream().map(Question::hash).filter(Objects::nonNull).collect(Collectors.toSet());
+    if (!hashes.isEmpty() && !mayAskAboutOthers(context.actor())) {
+      throw Rejection.forbidden();
+    }
+    Map<SecretHash, FoundToken> found = ledger.lookup().findAll(hashes);
+    List<ObjectNode> decisions = new ArrayList<>(questions.size());
+    for (Question question : questions) {
+      decisions.add(
+          question.hash() == null
+              ? ofCaller(context, question)
+              : ofOther(context, question, found.get(question.hash())));
+    }
+    return decisions;
+  }
+
+  private ObjectNode ofOther(
+      RequestContext context, Question question, @Nullable FoundToken token) {
+    if (token == null) {
+      ledger.requests().decisionDenied(context, "unknown_token", null);
+      return answer(false, "unknown_token", null, null, null);
+    }
+    String id = "token:" + token.id();
+    long now = System.currentTimeMillis();
+    String dead = reasonNotLive(token, now);
+    if (dead != null) {
+      ledger.requests().decisionDenied(context, dead, id);
+      return answer(false, dead, token.id().value(), token.name().value(), null);
+    }
+    ledger.usage().used(token.id(), now);
+    Decision decision =
+        token.permissions().decide(question.type(), question.name(), question.action());
+    if (!decision.allowed()) {
+      ledger.requests().decisionDenied(context, "not_granted", id);
+    }
+    return answer(decision, token.id().value(), token.name().value());
+  }
+
+  /** Null for a live token. A replaced secret is told as a revoked one. */
+  private static @Nullable String reasonNotLive(FoundToken token, long nowEpochMillis) {
+    return switch (token.state(nowEpochMillis)) {
+      case LIVE -> null;
+      case EXPIRED -> "expired_token";
+      case SUSPENDED -> "suspended_token";
+      case REVOKED, SUPERSEDED -> "revoked_token";
+    };
+  }
+
+  /** A token may always ask about itself: it learns nothing that trying would not tell. */
+  private ObjectNode ofCaller(RequestContext context, Question question) {
+    Actor actor = context.actor();
+    Decision decision =
+        actor.permissions().decide(question.type(), question.name(), question.action());
+    String id = actor.tokenId() == null ? null : "token:" + actor.tokenId();
+    if (!decision.allowed()) {
+      ledger.requests().decisionDenied(context, "not_granted", id);
+    }
+    return answer(
+        decision,
+        actor.tokenId() == null ? null : actor.tokenId().value(),
+        actor.tokenName() == null ? null : actor.tokenName().value());
+  }
+
+  private static ObjectNode answer(
+      Decision decision, @Nullable Long tokenId, @Nullable String tokenName) {
+    return answer(
+        decision.allowed(),
+        decision.allowed() ? "granted" : "not_granted",
+        tokenId,
+        tokenName,
+        decision.entry());
+  }
+
+  private static ObjectNode answer(
+      boolean allowed,
+      String reason,
+      @Nullable Long tokenId,
+      @Nullable String tokenName,
+      @Nullable String entry) {
+    ObjectNode json = JsonText.object();
+    json.put("allowed", allowed);
+    json.put("reason", reason);
+    json.put("token_id", tokenId);
+    json.put("token_name", tokenName);
+    json.put("entry", entry);
+    return json;
+  }
+
+  private static boolean mayAskAboutOthers(Actor actor) {
+    return actor.type() == Actor.Type.SYSTEM
+        || actor.permissions().decide(ResourceType.LEDGER, "check", Action.READ).allowed();
+  }
+
+  /**
+   * Token introspection, RFC 7662: whether a token is live, and what it may do as {@code scope}. A
+   * token that is not live is {@code {"active":false}}, whatever the reason (2.2).
+   */
+  @PostMapping(INTROSPECT)
+  void introspect(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    RequestContext context = RequestContexts.of(request);
+    String presented = introspected(request);
+    SecretHash hash = SecretHash.of(presented);
+    FoundToken token = ledger.lookup().find(hash).orElse(null);
+    boolean itself = token != null && token.id().equals(context.actor().tokenId());
+    if (!itself && !mayAskAboutOthers(context.actor())) {
+      throw Rejection.forbidden();
+    }
+    ObjectNode json = JsonText.object();
+    String dead =
+        token == null ? "unknown_token" : reasonNotLive(token, System.currentTimeMillis());
+    if (token == null || dead != null) {
+      ledger
+          .requests()
+          .decisionDenied(
+              context, String.valueOf(dead), token == null ? null : "token:" + token.id());
+      Answers.write(response, 200, json.put("active", false).toString());
+      return;
+    }
+    json.put("active", true);
+    json.put("scope", String.join(" ", token.permissions().texts()));
+    json.put("username", token.name().value());
+    json.put("token_type", "Bearer");
+    if (!token.secretExpiry().isNever()) {
+      // Down to the second: a caller must not believe in it longer than it lives.
+      json.put("exp", token.secretExpiry().epochMillis() / 1_000);
+    }
+    json.put("iat", token.createdAt().getEpochSecond());
+    json.put("sub", "token:" + token.id());
+    Answers.write(response, 200, json.toString());
+  }
+
+  /** The one parameter that is needed; {@code token_type_hint} and others are ignored (2.1). */
+  private static String introspected(HttpServletRequest request) throws IOException {
+    String type = request.getContentType();
+    if (type == null
+        || !type.toLowerCase(Locale.ROOT).startsWith("application/x-www-form-urlencoded")) {
+      throw new Rejection(
+          415,
+          JsonText.error("unacceptable content-type, expected: application/x-www-form-urlencoded"),
+          "content_type",
+          false);
+    }
+    byte[] body = request.getInputStream().readNBytes(MAX_FORM_BYTES + 1);
+    if (body.length > MAX_FORM_BYTES) {
+      throw new Rejection(
+          413, "max request size (" + MAX_FORM_BYTES + " bytes) exceeded", "too_large", false);
+    }
+    String token = null;
+    for (String pair : new String(body, StandardCharsets.ISO_8859_1).split("&")) {
+      if (!pair.startsWith("token=")) {
+        continue;
+      }
+      if (token != null) {
+        throw Rejection.invalid("token must be given once");
+      }
+      try {
+        token = HeaderText.percentDecoded(pair.substring("token=".length()).replace('+', ' '));
+      } catch (IllegalArgumentException e) {
+        throw Rejection.invalid("token must be form-encoded UTF-8");
+      }
+    }
+    if (token == null || token.isEmpty()) {
+      throw Rejection.invalid("token must be given, as application/x-www-form-urlencoded");
+    }
+    return token;
+  }
+}
