@@ -193,17 +193,27 @@ public final class WitnessClient implements AutoCloseable {
         return keep(signed, text);
       }
       case OTHER_SIZE -> {
-        long theirs = Submission.size(text.strip());
-        if (theirs != knownSize) {
-          knownSize = theirs;
+        Optional<Long> theirs = size(text);
+        if (theirs.isPresent() && theirs.get() != knownSize) {
+          knownSize = theirs.get();
         } else {
-          refused(signed.size(), OTHER_SIZE, "it remembers another tree of " + theirs + " leaves");
+          refused(
+              signed.size(), OTHER_SIZE, "it remembers another tree of " + knownSize + " leaves");
         }
       }
       case UNKNOWN_KEY, INCONSISTENT -> refused(signed.size(), answer.status(), shown(text));
       default -> throw new IOException("it answered " + answer.status() + ": " + shown(text));
     }
     return false;
+  }
+
+  /** Which size it remembers; by version 1.0.0 it need not say when only the root is another. */
+  private static Optional<Long> size(String text) {
+    try {
+      return Optional.of(Submission.size(text.strip()));
+    } catch (InvalidTlogFormat e) {
+      return Optional.empty();
+    }
   }
 
   private boolean keep(CheckpointTable.Signed signed, String lines) throws SQLException {
