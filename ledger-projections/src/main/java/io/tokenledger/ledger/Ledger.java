@@ -176,7 +176,11 @@ public final class Ledger implements AutoCloseable {
     this.answers = new IdempotentAnswers(writers);
     this.housekeeping = new Housekeeping(writers, commands, answers, this::wake);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
-    this.log = new TransparencyLog(readers, this::wake);
+    this.log =
+        new TransparencyLog(
+            readers,
+            options.witnesses().stream().map(target -> target.key().name()).toList(),
+            this::wake);
     if (options.signingKeyFiles().isEmpty()) {
       this.alerts = null;
       this.signer = null;

@@ -21,13 +21,19 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
@@ -138,6 +144,114 @@ class AttestIT {
         create(ledger, 9, 12);
         cosigned(ledger, 12, witness.verifierKey());
       }
+    }
+  }
+
+  /** As after {@code kill -9} between the sync to disk and the answer: signed, and nobody heard. */
+  @Test
+  void anAnswerThatAWitnessDiedWithIsAskedForAgainFromTheSizeItRemembers() throws Exception {
+    AtomicReference<Witness> witness = new AtomicReference<>(witness("witness"));
+    VerifierKey key = witness.get().verifierKey();
+    List<Integer> statuses = Collections.synchronizedList(new ArrayList<>());
+    String url =
+        serve(
+            body -> {
+              Witness.Answer answer =
+                  witness.get().addCheckpoint(new String(body, StandardCharsets.UTF_8));
+              statuses.add(answer.status());
+              if (statuses.size() == 1) {
+                witness.get().close();
+                witness.set(witness("witness"));
+                throw new UncheckedIOException(new IOException("dead"));
+              }
+              return new Reply(answer.status(), answer.body().getBytes(StandardCharsets.UTF_8));
+            });
+    try (Ledger ledger =
+        TestLedger.openAttested(
+            TestPostgres.freshDatabase(),
+            directory,
+            List.of(WitnessTarget.parse(url + "=" + key)),
+            null,
+            meters)) {
+      create(ledger, 0, 3);
+      cosigned(ledger, 3, key);
+      assertEquals(List.of(200, 409, 200), statuses.subList(0, 3));
+    } finally {
+      witness.get().close();
+    }
+  }
+
+  /** Under load the newest has no line yet: what is shown has, and never goes back. */
+  @Test
+  void whatIsShownHasTheWitnessesLinesWhileThereIsLoadAndNeverGoesBack() throws Exception {
+    try (Witness witness = witness("witness")) {
+      AtomicBoolean away = new AtomicBoolean();
+      String url =
+          serve(
+              body -> {
+                if (away.get()) {
+                  return new Reply(503, new byte[0]);
+                }
+                Witness.Answer answer =
+                    witness.addCheckpoint(new String(body, StandardCharsets.UTF_8));
+                return new Reply(answer.status(), answer.body().getBytes(StandardCharsets.UTF_8));
+              });
+      WitnessTarget target = WitnessTarget.parse(url + "=" + witness.verifierKey());
+      DatabaseUrl database = TestPostgres.freshDatabase();
+      try (Ledger ledger =
+          TestLedger.openAttested(database, directory, List.of(target), null, meters)) {
+        create(ledger, 0, 1);
+        cosigned(ledger, 1, witness.verifierKey());
+        int made = 1;
+        long before = 0;
+        int behind = 0;
+        for (int round = 0; round < 6; round++) {
+          int to = made + 20;
+          create(ledger, made, to);
+          made = to;
+          await("signed", () -> ledger.log().newest().filter(each -> each.size() >= to));
+          CheckpointTable.Signed shown = ledger.log().shown().orElseThrow();
+          assertTrue(shown.note().isSignedBy(witness.verifierKey()), shown.note().toString());
+          assertTrue(shown.size() >= before, shown.size() + " after " + before);
+          before = shown.size();
+          behind += ledger.log().newest().orElseThrow().size() > shown.size() ? 1 : 0;
+        }
+        assertTrue(behind > 0, "the newest was never ahead: there was no load");
+
+        away.set(true);
+        int to = made + 5;
+        create(ledger, made, to);
+        CheckpointTable.Signed newest =
+            await("signed", () -> ledger.log().newest().filter(each -> each.size() >= to));
+        CheckpointTable.Signed held = ledger.log().shown().orElseThrow();
+        assertTrue(held.size() < newest.size(), "it waits for its witness");
+        assertEquals(
+            held.note().text(),
+            ledger.log().proof(0, null).orElseThrow().checkpoint().text(),
+            "proofs are under what is shown");
+        assertEquals(
+            newest.note().text(),
+            ledger.log().proof(to - 1, null).orElseThrow().checkpoint().text(),
+            "and under the newest where only that covers the event");
+        try (Connection connection = TestPostgres.connect(database)) {
+          age(connection, "5");
+          assertEquals(held.size(), ledger.log().shown().orElseThrow().size());
+          age(connection, "10");
+          assertEquals(newest.size(), ledger.log().shown().orElseThrow().size());
+        }
+      }
+    }
+  }
+
+  /** Lets the newest checkpoint have been signed so many seconds ago. */
+  private static void age(Connection connection, String seconds) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      assertEquals(
+          1,
+          statement.executeUpdate(
+              "UPDATE audit.checkpoint SET signed_at = clock_timestamp() - interval '"
+                  + seconds
+                  + "s' WHERE size = (SELECT max(size) FROM audit.checkpoint)"));
     }
   }
 
