@@ -547,23 +547,28 @@ public final class Ledger implements AutoCloseable {
    * @throws LedgerUnavailable when the database does not answer
    */
   public String beginGeneration(String reason, RequestContext context) {
-    Signer.Begun begun;
+    Signer ownSigner = requireSigner();
     try (Connection connection = writers.getConnection()) {
-      begun = requireSigner().beginGeneration(connection);
+      Signer.Begun begun =
+          ownSigner.beginGeneration(
+              connection,
+              (transaction, each) ->
+                  requests.append(
+                      transaction,
+                      List.of(
+                          new LogGenerationStarted(
+                              each.generation(),
+                              each.origin(),
+                              each.previousOrigin(),
+                              each.previousSize(),
+                              each.previousNote(),
+                              reason)),
+                      context));
+      wake();
+      return begun.origin();
     } catch (SQLException e) {
       throw new LedgerUnavailable("no further log was begun", e);
     }
-    // Not while this thread holds a connection: the event is written over another one of the pool.
-    requests.append(
-        new LogGenerationStarted(
-            begun.generation(),
-            begun.origin(),
-            begun.previousOrigin(),
-            begun.previousSize(),
-            begun.previousNote(),
-            reason),
-        context);
-    return begun.origin();
   }
 
   /**

@@ -1,11 +1,15 @@
 package io.tokenledger.attest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpServer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.audit.EventType;
+import io.tokenledger.history.AuditEntry;
+import io.tokenledger.history.AuditQuery;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.postgres.DatabaseUrl;
@@ -13,6 +17,7 @@ import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.signing.SigningKeys;
 import io.tokenledger.tlog.Checkpoint;
+import io.tokenledger.tlog.SignedNote;
 import io.tokenledger.tlog.VerifierKey;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -22,6 +27,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Clock;
@@ -40,6 +46,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
 
 /** A real ledger, whose checkpoints a real witness signs and {@code openssl ts} timestamps. */
 class AttestIT {
@@ -296,12 +303,23 @@ class AttestIT {
         CheckpointTable.Signed signed =
             await("signed", () -> ledger.log().newest().filter(each -> each.size() >= 8));
         assertTrue(!signed.note().isSignedBy(witness.verifierKey()));
+        // The event's own checkpoint was refused as well, and made no further event.
+        await("refused again", () -> refusals.get() > 2 ? Optional.of(true) : Optional.empty());
+        List<AuditEntry> events = entries(ledger, EventType.WITNESS_REFUSED);
+        assertEquals(1, events.size(), events.toString());
+        assertEquals(
+            422, JsonMapper.shared().readTree(events.get(0).payload()).get("status").intValue());
+        assertEquals("failed", events.get(0).outcome());
       }
       assertEquals(
           4,
           Checkpoint.parse(witness.newest(Witness.fileName("test/log/1")).orElseThrow().text())
               .size());
     }
+  }
+
+  private static List<AuditEntry> entries(Ledger ledger, EventType type) {
+    return ledger.audit().search(AuditQuery.newest(type.action(), 10)).entries();
   }
 
   private String run(String... command) {
@@ -409,9 +427,8 @@ class AttestIT {
               return stamp(query);
             });
     TimestampTarget target = TimestampTarget.parse(url, Duration.ofHours(1));
-    try (Ledger ledger =
-        TestLedger.openAttested(
-            TestPostgres.freshDatabase(), directory, List.of(), target, meters)) {
+    DatabaseUrl database = TestPostgres.freshDatabase();
+    try (Ledger ledger = TestLedger.openAttested(database, directory, List.of(), target, meters)) {
       create(ledger, 0, 5);
       AnchorTable.Anchor anchor = anchored(ledger);
       assertEquals("rfc3161", anchor.kind());
@@ -423,9 +440,42 @@ class AttestIT {
       assertNotEquals(anchor.note(), flipped);
       String bad = verify(flipped);
       assertTrue(bad.startsWith("1 ") && bad.contains("FAILED"), bad);
-      create(ledger, 5, 8);
-      await("signed", () -> ledger.log().newest().filter(each -> each.size() >= 8));
+      AuditEntry event = entries(ledger, EventType.CHECKPOINT_ANCHORED).get(0);
+      assertEquals(
+          "{\"kind\":\"rfc3161\",\"size\":"
+              + anchor.size()
+              + ",\"root\":\""
+              + Checkpoint.parse(SignedNote.parse(anchor.note()).text()).root().hex()
+              + "\",\"reference\":\""
+              + url
+              + "\"}",
+          event.payload());
+      assertOneCommit(database, event.eventId());
+      try (Connection connection = TestPostgres.connect(database)) {
+        long own = event.leafIndex();
+        assertFalse(
+            AnchorTable.hasOthers(connection, own, own + 1), "a stamp's event asks for no stamp");
+        create(ledger, 5, 8);
+        await("signed", () -> ledger.log().newest().filter(each -> each.size() >= own + 4));
+        assertTrue(AnchorTable.hasOthers(connection, own, own + 4));
+      }
       assertEquals(1, asked.get(), "once an hour");
+      assertEquals(1, entries(ledger, EventType.CHECKPOINT_ANCHORED).size());
+    }
+  }
+
+  /** Neither is there without the other, wherever the node dies. */
+  private static void assertOneCommit(DatabaseUrl database, String eventId) throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT count(*) FROM audit.anchor AS anchor JOIN ledger.event AS event"
+                    + " ON event.xmin = anchor.xmin WHERE event.event_id = '"
+                    + eventId
+                    + "'")) {
+      row.next();
+      assertEquals(1, row.getInt(1));
     }
   }
 

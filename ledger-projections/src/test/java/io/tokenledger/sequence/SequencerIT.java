@@ -62,7 +62,7 @@ class SequencerIT {
     public void grown(Connection session, int generation, Frontier edge) {}
 
     @Override
-    public void forged(LogTable.NewLeaf leaf) {}
+    public void forged(Connection session, List<LogTable.NewLeaf> leaves) {}
   }
 
   private Sequencer sequencer(Duration floorPatience, Duration reconcileInterval) {
