@@ -224,7 +224,8 @@ class WatchCommandTest {
             .lines()
             .toList();
     assertEquals("ok " + good, verdicts.get(0));
-    assertTrue(verdicts.get(1).startsWith("bad " + flipped + ": invalid signature"), verdicts.get(1));
+    assertTrue(
+        verdicts.get(1).startsWith("bad " + flipped + ": invalid signature"), verdicts.get(1));
     assertEquals("bad " + same + ": both notes say the same", verdicts.get(2));
   }
 

@@ -279,6 +279,14 @@ class TamperIT {
         "root_differs|DELETE FROM audit.leaf WHERE leaf_index = 7; UPDATE audit.leaf SET"
             + " leaf_index = -leaf_index WHERE leaf_index > 7; UPDATE audit.leaf SET leaf_index ="
             + " -leaf_index - 1 WHERE leaf_index < 0",
+        "root_differs|ALTER TABLE audit.leaf DROP CONSTRAINT leaf_global_index_key; ALTER TABLE"
+            + " audit.leaf DROP CONSTRAINT leaf_event_id_key; UPDATE audit.leaf SET leaf_index ="
+            + " -leaf_index WHERE leaf_index > 7; UPDATE audit.leaf SET leaf_index = -leaf_index +"
+            + " 1 WHERE leaf_index < 0; INSERT INTO audit.leaf SELECT 8, global_index, event_id,"
+            + " sequenced_at, entry, leaf_hash, mac_valid FROM audit.leaf WHERE leaf_index = 7",
+        "end_cut_off|TRUNCATE ledger.event, state.event_salt, audit.leaf, audit.node,"
+            + " audit.checkpoint, audit.generation, audit.signing_key; UPDATE audit.tree_head SET"
+            + " size = 0, edge = '', root = sha256('')",
       })
   void whateverElseIsChangedIsFound(String attack) throws SQLException {
     String[] parts = attack.split("\\|", 2);
