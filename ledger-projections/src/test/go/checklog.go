@@ -1,10 +1,12 @@
 // Checks files of a log with golang.org/x/mod: what is parsed here is checked there.
 // Usage: checklog VKEY FILE...; prints a line "ok FILE" or "bad FILE: why" for each.
 // Kinds by name: *.note a signed note; *.inclusion "size index root leaf", hashes;
-// *.consistency "size root oldsize oldroot", hashes.
+// *.consistency "size root oldsize oldroot", hashes; *.json what audit watch writes of a fork,
+// whose two notes must both be signed and name different trees.
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -22,6 +24,9 @@ func check(verifier note.Verifier, file string) error {
 	if strings.HasSuffix(file, ".note") {
 		_, err := note.Open(data, note.VerifierList(verifier))
 		return err
+	}
+	if strings.HasSuffix(file, ".json") {
+		return checkEvidence(verifier, data)
 	}
 	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 	head := strings.Fields(lines[0])
@@ -48,6 +53,25 @@ func check(verifier note.Verifier, file string) error {
 		return tlog.CheckRecord(tlog.RecordProof(proof), size, root, other, hash)
 	}
 	return tlog.CheckTree(tlog.TreeProof(proof), size, root, other, hash)
+}
+
+func checkEvidence(verifier note.Verifier, data []byte) error {
+	var evidence struct{ Remembered, Shown string }
+	if err := json.Unmarshal(data, &evidence); err != nil {
+		return err
+	}
+	remembered, err := note.Open([]byte(evidence.Remembered), note.VerifierList(verifier))
+	if err != nil {
+		return err
+	}
+	shown, err := note.Open([]byte(evidence.Shown), note.VerifierList(verifier))
+	if err != nil {
+		return err
+	}
+	if remembered.Text == shown.Text {
+		return fmt.Errorf("both notes say the same")
+	}
+	return nil
 }
 
 func main() {

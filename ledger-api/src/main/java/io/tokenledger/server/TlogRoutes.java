@@ -58,13 +58,16 @@ class TlogRoutes {
     audits.record(request, right, FOLLOWING, 0, null, null, 0);
   }
 
-  /** The newest signed checkpoint, with the lines of the witnesses that saw it. */
+  /**
+   * The newest checkpoint that all configured witnesses signed, with their lines, or that waited 10
+   * s for them: at most 10 s behind, and never one before what was answered already.
+   */
   @GetMapping(CHECKPOINT)
   void checkpoint(HttpServletRequest request, HttpServletResponse response) throws IOException {
     requireFollower(request);
-    CheckpointTable.Signed newest =
-        ledger.log().newest().orElseThrow(() -> notFound("nothing was signed yet"));
-    Answers.write(response, 200, newest.note().toString());
+    CheckpointTable.Signed shown =
+        ledger.log().shown().orElseThrow(() -> notFound("nothing was signed yet"));
+    Answers.write(response, 200, shown.note().toString());
   }
 
   /** A tile of hashes, or a bundle of entries. */
@@ -180,26 +183,32 @@ class TlogRoutes {
         .orElseThrow(() -> notFound("no event of that id has a place in the log"));
   }
 
-  /** A part of the log as a file that proves itself. */
+  /**
+   * A part of the log as a file that proves itself, under the checkpoint that is shown; under the
+   * newest when what is asked for ends after that.
+   */
   @PostMapping(BUNDLES)
   void bundle(HttpServletRequest request, HttpServletResponse response) throws IOException {
     String right = audits.require(request);
     Parameters parameters = new Parameters(request::getParameter);
     CheckpointTable.Signed newest =
         ledger.log().newest().orElseThrow(() -> notFound("nothing was signed yet"));
+    CheckpointTable.Signed shown = ledger.log().shown().orElse(newest);
     long from = Objects.requireNonNullElse(parameters.number("from"), 0L);
-    long to = Objects.requireNonNullElse(parameters.number("to"), newest.size());
+    long to = Objects.requireNonNullElse(parameters.number("to"), Math.max(from, shown.size()));
     @Nullable Long since = parameters.number("since");
     if (from > to || to > newest.size() || (since != null && since > newest.size())) {
       throw Rejection.invalid(
           "from, to and since are leaves of the newest checkpoint, from not after to: 0 to "
               + newest.size());
     }
+    CheckpointTable.Signed under =
+        Math.max(to, since == null ? 0 : since) <= shown.size() ? shown : newest;
     String query = "from=" + from + "&to=" + to;
     Long first = to == from ? null : Long.valueOf(from);
     Long last = to == from ? null : Long.valueOf(to - 1);
     audits.record(
-        request, right, new AuditReads.Asked(query, query), to - from, first, last, newest.size());
+        request, right, new AuditReads.Asked(query, query), to - from, first, last, under.size());
     response.setContentType("application/zip");
     response.setHeader("Content-Disposition", "attachment; filename=\"bundle.zip\"");
     BundleWriter.Written written =
@@ -215,7 +224,7 @@ class TlogRoutes {
             written.entries(),
             first,
             last,
-            newest.size(),
+            under.size(),
             written.sha256());
   }
 

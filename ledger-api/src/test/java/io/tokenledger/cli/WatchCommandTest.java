@@ -29,10 +29,12 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** A log whose operator holds the real key, and shows what suits him. */
 class WatchCommandTest {
@@ -189,6 +191,55 @@ class WatchCommandTest {
     assertEquals(3, watch(9, "http://127.0.0.1:1"));
     assertFalse(Files.exists(evidence()));
     assertEquals(note("true", 5).toString(), remembered());
+  }
+
+  /** Who made Go's library convicts the log by the file alone: both notes are of its key. */
+  @Test
+  @Tag("client")
+  void goAcceptsBothNotesOfTheEvidenceAndNoneAfterOneChange() throws Exception {
+    assertEquals(0, watch(5));
+    history = "other";
+    assertEquals(2, watch(5));
+    String evidence = Files.readString(evidence());
+    Path good = Files.writeString(directory.resolve("good.json"), evidence);
+    ObjectNode json = (ObjectNode) JsonMapper.shared().readTree(evidence);
+    String shown = json.get("shown").asString();
+    Path flipped =
+        Files.writeString(
+            directory.resolve("flipped.json"),
+            json.deepCopy().put("shown", shown.replace("\n5\n", "\n6\n")).toString());
+    Path same =
+        Files.writeString(
+            directory.resolve("same.json"), json.deepCopy().put("remembered", shown).toString());
+    Path program = directory.resolve("checklog");
+    String source = "../ledger-projections/src/test/go/checklog.go";
+    assertEquals("", run("go", "build", "-o", program.toString(), source));
+    List<String> verdicts =
+        run(
+                program.toString(),
+                keys.verifierKeys(ORIGIN).get(0).toString(),
+                good.toString(),
+                flipped.toString(),
+                same.toString())
+            .lines()
+            .toList();
+    assertEquals("ok " + good, verdicts.get(0));
+    assertTrue(
+        verdicts.get(1).startsWith("bad " + flipped + ": invalid signature"), verdicts.get(1));
+    assertEquals("bad " + same + ": both notes say the same", verdicts.get(2));
+  }
+
+  private String run(String... command) throws Exception {
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    // Offline: only what Debian's packages put there.
+    builder.environment().put("GO111MODULE", "off");
+    builder.environment().put("GOFLAGS", "");
+    builder.environment().put("GOPATH", directory.resolve("gopath") + ":/usr/share/gocode");
+    builder.environment().put("GOCACHE", directory.resolve("gocache").toString());
+    Process process = builder.start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    return output;
   }
 
   @Test

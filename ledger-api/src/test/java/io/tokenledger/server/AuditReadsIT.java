@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.tokenledger.ledger.Ledger;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.EmbeddedPostgres;
+import io.tokenledger.verify.Finding;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -14,10 +16,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -111,6 +116,95 @@ class AuditReadsIT {
         SqlRoutes.QUERY_SQL,
         by,
         "{\"db\":\"_internal\",\"q\":" + JsonMapper.shared().writeValueAsString(query) + "}");
+  }
+
+  /** One changed byte must not hide a page of the history from those who look for it. */
+  @Test
+  void aChangedSealedFieldIsMarkedWhereItIsReadAndFoundByTheVerification() throws Exception {
+    String name = newName();
+    http.create(operator, name, "db", "mydb", "read");
+    String id = events("&token=" + name, operator).get(0).path("event_id").asString();
+    awaitProof(id);
+    String stored = text("SELECT metadata FROM ledger.event WHERE event_id = '" + id + "'");
+    String address = JsonMapper.shared().readTree(stored).path("source").path("ip").asString();
+    int middle = address.length() - 8;
+    String changed =
+        address.substring(0, middle)
+            + (address.charAt(middle) == 'A' ? 'B' : 'A')
+            + address.substring(middle + 1);
+    alter(id, stored.replace(address, changed));
+    try {
+      JsonNode event = events("&token=" + name, operator).get(0);
+      assertEquals(
+          "unreadable: the sealed field does not open",
+          event.path("envelope").path("source").path("ip").asString());
+      assertTrue(event.path("envelope").path("source").path("user_agent").asString().length() > 1);
+      for (String route :
+          List.of(
+              LedgerRoutes.AUDIT + "/" + id,
+              LedgerRoutes.AUDIT + "?q=text:unreadable",
+              LedgerRoutes.AUDIT + "?q=ip:127.0.0.1")) {
+        assertEquals(200, http.get(route, operator).statusCode(), route);
+      }
+      for (String format : List.of("ndjson", "csv")) {
+        HttpResponse<String> export =
+            http.post("/api/v1/audit/exports?format=" + format + "&q=token:" + name, operator, "");
+        assertEquals(200, export.statusCode(), export.body());
+        assertTrue(export.body().contains("unreadable: the sealed field"), export.body());
+      }
+      assertEquals(List.of("entry_differs"), findings());
+      alter(id, "no json");
+      assertEquals(
+          "unreadable: the stored text is no JSON",
+          events("&token=" + name, operator).get(0).path("envelope").path("error").asString());
+      assertEquals(List.of("entry_differs"), findings());
+    } finally {
+      alter(id, stored);
+    }
+    assertEquals(List.of(), findings());
+  }
+
+  /** Exports and verifications speak of what a checkpoint covers. */
+  private static void awaitProof(String eventId) throws InterruptedException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (http.get(LedgerRoutes.AUDIT + "/" + eventId + "/proof", operator).statusCode() != 200) {
+      assertTrue(System.nanoTime() < end, "a checkpoint covers the event in time");
+      TimeUnit.MILLISECONDS.sleep(20);
+    }
+  }
+
+  private static List<String> findings() {
+    return Ledger.verifyOffline(
+            postgres.url().on("postgres"), null, List.of(), null, false, (done, total) -> {})
+        .findings()
+        .stream()
+        .map(Finding::kind)
+        .toList();
+  }
+
+  private static void alter(String eventId, String metadata) throws Exception {
+    DatabaseUrl url = postgres.url().on("postgres");
+    try (Connection connection =
+            DriverManager.getConnection(url.jdbcUrl(), url.user(), url.password());
+        PreparedStatement statement =
+            connection.prepareStatement(
+                "UPDATE ledger.event SET metadata = ? WHERE event_id = ?")) {
+      connection.createStatement().execute("SET session_replication_role = replica");
+      statement.setString(1, metadata);
+      statement.setString(2, eventId);
+      assertEquals(1, statement.executeUpdate());
+    }
+  }
+
+  private static String text(String query) throws Exception {
+    DatabaseUrl url = postgres.url().on("postgres");
+    try (Connection connection =
+            DriverManager.getConnection(url.jdbcUrl(), url.user(), url.password());
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(query)) {
+      assertTrue(row.next(), query);
+      return row.getString(1);
+    }
   }
 
   @Test

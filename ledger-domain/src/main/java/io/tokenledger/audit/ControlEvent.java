@@ -54,9 +54,10 @@ public sealed interface ControlEvent {
   record AuditHeartbeat(long treeSize, long clockOffsetMillis) implements ControlEvent {}
 
   /**
-   * A checkpoint was left with someone who remembers it.
+   * A checkpoint was left with someone who remembers it, once in a while. Each event makes a leaf
+   * and so a checkpoint: witnesses, which sign nearly every one, leave their lines and no events.
    *
-   * @param kind {@code rfc3161}, {@code witness}, {@code worm}, {@code file}
+   * @param kind {@code rfc3161}
    * @param size the checkpoint's tree size
    * @param rootHex the checkpoint's root hash, 64 lower-case hexadecimal digits
    * @param reference where the receipt is found
@@ -65,11 +66,12 @@ public sealed interface ControlEvent {
       implements ControlEvent {}
 
   /**
-   * A witness did not sign a checkpoint: either it is away, or it remembers another history.
+   * A witness refused a checkpoint: it remembers another history, or does not know the key. Once an
+   * hour for each status while that lasts. One that does not answer leaves no event.
    *
    * @param witness its name
    * @param size the checkpoint's tree size
-   * @param status the HTTP status of its answer, 0 for none
+   * @param status the HTTP status of its answer: 403, 409 or 422
    * @param detail what it said
    */
   record WitnessRefused(String witness, long size, int status, String detail)

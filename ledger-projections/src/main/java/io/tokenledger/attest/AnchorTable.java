@@ -48,6 +48,16 @@ public final class AnchorTable {
        LIMIT 1
       """;
 
+  private static final String HAS_OTHERS =
+      """
+      SELECT EXISTS (SELECT 1
+                       FROM audit.leaf   AS leaf
+                       JOIN ledger.event AS event ON event.global_index = leaf.global_index
+                      WHERE leaf.leaf_index >= ?
+                        AND leaf.leaf_index <  ?
+                        AND event.event_type <> 'CheckpointAnchored')
+      """;
+
   private AnchorTable() {}
 
   /**
@@ -103,6 +113,18 @@ public final class AnchorTable {
       statement.setString(1, kind);
       statement.setString(2, reference);
       return read(statement).stream().findFirst();
+    }
+  }
+
+  /** Whether these leaves are more than the events of anchors themselves. */
+  static boolean hasOthers(Connection connection, long fromLeaf, long toLeaf) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(HAS_OTHERS)) {
+      statement.setLong(1, fromLeaf);
+      statement.setLong(2, toLeaf);
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getBoolean(1);
+      }
     }
   }
 

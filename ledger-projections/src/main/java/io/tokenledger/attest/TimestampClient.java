@@ -117,11 +117,14 @@ public final class TimestampClient implements AutoCloseable {
     }
   }
 
-  /** The newest checkpoint, unless it or another one was stamped lately. */
+  /**
+   * The newest checkpoint, unless another one was stamped lately, or nothing came since but the
+   * events of stamps: a log that rests would otherwise be stamped for ever for its last stamp.
+   */
   private Optional<CheckpointTable.Signed> due(Connection connection) throws SQLException {
     Optional<CheckpointTable.Signed> newest = CheckpointTable.newest(connection);
     Optional<AnchorTable.Anchor> last = AnchorTable.newest(connection, KIND, target.reference());
-    if (newest.isEmpty() || last.filter(anchor -> isEnough(anchor, newest.get())).isPresent()) {
+    if (newest.isEmpty() || (last.isPresent() && isEnough(connection, last.get(), newest.get()))) {
       return Optional.empty();
     }
     return CheckpointTable.before(connection, newest.get().generation(), newest.get().size() + 1, 1)
@@ -129,9 +132,12 @@ public final class TimestampClient implements AutoCloseable {
         .findFirst();
   }
 
-  private boolean isEnough(AnchorTable.Anchor last, CheckpointTable.Signed newest) {
-    boolean same = last.generation() == newest.generation() && last.size() == newest.size();
-    return same || last.at().plus(target.interval()).isAfter(Instant.now());
+  private boolean isEnough(
+      Connection connection, AnchorTable.Anchor last, CheckpointTable.Signed newest)
+      throws SQLException {
+    return last.at().plus(target.interval()).isAfter(Instant.now())
+        || (last.generation() == newest.generation()
+            && !AnchorTable.hasOthers(connection, last.size(), newest.size()));
   }
 
   private void stamp(CheckpointTable.Signed signed)
@@ -157,10 +163,14 @@ public final class TimestampClient implements AutoCloseable {
     try (Connection connection = writers.getConnection()) {
       AnchorTable.add(
           connection, signed.generation(), signed.size(), KIND, answer.body(), target.reference());
+      alerts.checkpointAnchored(
+          connection,
+          KIND,
+          signed.size(),
+          Checkpoint.parse(signed.note().text()).root(),
+          target.reference());
       connection.commit();
     }
-    alerts.checkpointAnchored(
-        KIND, signed.size(), Checkpoint.parse(signed.note().text()).root(), target.reference());
   }
 
   private static byte[] sha256(byte[] bytes) {

@@ -113,10 +113,13 @@ public final class Witness implements AutoCloseable {
   /**
    * Signs the checkpoint when it continues what is remembered.
    *
+   * <p>Another root of the remembered size is answered with 422, as the specification says since
+   * July 2026; its version 1.0.0 said 409. So each 409 here says which size to go on from.
+   *
    * @param body {@code old SIZE}, the hashes of the proof, an empty line and the note
-   * @return 200 with the signature line; 400 not such a body; 404 unknown origin; 403 no known key
-   *     signed; 409 another size is remembered, which is the answer's body; 422 the checkpoint does
-   *     not continue the remembered one
+   * @return 200 with the signature line; 400 not such a body, or the old size is above that of the
+   *     checkpoint; 404 unknown origin; 403 no known key signed; 409 another size is remembered,
+   *     which is the answer's body; 422 the checkpoint does not continue the remembered one
    */
   public Answer addCheckpoint(String body) {
     Submission asked;
@@ -137,6 +140,14 @@ public final class Witness implements AutoCloseable {
     } catch (InvalidTlogFormat e) {
       return refusal(403, e);
     }
+    if (asked.oldSize() > checkpoint.size()) {
+      return refusal(
+          400,
+          "the old size "
+              + asked.oldSize()
+              + " is above that of the checkpoint, "
+              + checkpoint.size());
+    }
     return continued(asked, checkpoint, own);
   }
 
@@ -145,7 +156,7 @@ public final class Witness implements AutoCloseable {
     String file = fileName(checkpoint.origin());
     Optional<Checkpoint> known = memory.read(file).map(note -> Checkpoint.parse(note.text()));
     long knownSize = known.map(Checkpoint::size).orElse(0L);
-    if (asked.oldSize() != knownSize || knownSize > checkpoint.size()) {
+    if (asked.oldSize() != knownSize) {
       return new Answer(409, SIZE_TYPE, knownSize + "\n");
     }
     boolean consistent =

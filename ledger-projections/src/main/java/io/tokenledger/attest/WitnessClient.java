@@ -17,7 +17,9 @@ import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import javax.sql.DataSource;
@@ -39,6 +41,9 @@ public final class WitnessClient implements AutoCloseable {
   private static final Duration LOOK = Duration.ofSeconds(5);
   private static final Duration MAX_REST = Duration.ofMinutes(1);
   private static final Duration END_LIMIT = Duration.ofSeconds(2);
+
+  /** A refusal's event makes a checkpoint, which is refused: one event a while is enough. */
+  private static final Duration REFUSAL_REST = Duration.ofHours(1);
 
   private static final int COSIGNED = 200;
   private static final int OTHER_SIZE = 409;
@@ -62,6 +67,9 @@ public final class WitnessClient implements AutoCloseable {
   private int generation;
   private long cosignedSize = -1;
   private @Nullable String said;
+
+  /** When a refusal with that status was last made an event, by {@link System#nanoTime}. */
+  private final Map<Integer, Long> recorded = new HashMap<>();
 
   /**
    * @param writers connections that do not commit by themselves
@@ -120,13 +128,11 @@ public final class WitnessClient implements AutoCloseable {
   }
 
   /** Once for each thing that is wrong, not once a second. */
-  private boolean say(String what) {
-    if (what.equals(said)) {
-      return false;
+  private void say(String what) {
+    if (!what.equals(said)) {
+      said = what;
+      LOG.warn("the witness {} does not sign: {}", target.key().name(), what);
     }
-    said = what;
-    LOG.warn("the witness {} does not sign: {}", target.key().name(), what);
-    return true;
   }
 
   /**
@@ -193,17 +199,27 @@ public final class WitnessClient implements AutoCloseable {
         return keep(signed, text);
       }
       case OTHER_SIZE -> {
-        long theirs = Submission.size(text.strip());
-        if (theirs != knownSize) {
-          knownSize = theirs;
+        Optional<Long> theirs = size(text);
+        if (theirs.isPresent() && theirs.get() != knownSize) {
+          knownSize = theirs.get();
         } else {
-          refused(signed.size(), OTHER_SIZE, "it remembers another tree of " + theirs + " leaves");
+          refused(
+              signed.size(), OTHER_SIZE, "it remembers another tree of " + knownSize + " leaves");
         }
       }
       case UNKNOWN_KEY, INCONSISTENT -> refused(signed.size(), answer.status(), shown(text));
       default -> throw new IOException("it answered " + answer.status() + ": " + shown(text));
     }
     return false;
+  }
+
+  /** Which size it remembers; by version 1.0.0 it need not say when only the root is another. */
+  private static Optional<Long> size(String text) {
+    try {
+      return Optional.of(Submission.size(text.strip()));
+    } catch (InvalidTlogFormat e) {
+      return Optional.empty();
+    }
   }
 
   private boolean keep(CheckpointTable.Signed signed, String lines) throws SQLException {
@@ -225,8 +241,13 @@ public final class WitnessClient implements AutoCloseable {
     throw new InvalidTlogFormat("its answer holds no signature of its key");
   }
 
+  /** A log line for each that differs, and an event the first time and after each hour of it. */
   private void refused(long size, int status, String detail) {
-    if (say(status + " " + detail)) {
+    say(status + " " + detail);
+    long now = System.nanoTime();
+    Long before = recorded.get(status);
+    if (before == null || now - before >= REFUSAL_REST.toNanos()) {
+      recorded.put(status, now);
       alerts.witnessRefused(target.key().name(), size, status, detail);
     }
   }

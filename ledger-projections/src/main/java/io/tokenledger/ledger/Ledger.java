@@ -176,7 +176,11 @@ public final class Ledger implements AutoCloseable {
     this.answers = new IdempotentAnswers(writers);
     this.housekeeping = new Housekeeping(writers, commands, answers, this::wake);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
-    this.log = new TransparencyLog(readers, this::wake);
+    this.log =
+        new TransparencyLog(
+            readers,
+            options.witnesses().stream().map(target -> target.key().name()).toList(),
+            this::wake);
     if (options.signingKeyFiles().isEmpty()) {
       this.alerts = null;
       this.signer = null;
@@ -543,23 +547,28 @@ public final class Ledger implements AutoCloseable {
    * @throws LedgerUnavailable when the database does not answer
    */
   public String beginGeneration(String reason, RequestContext context) {
-    Signer.Begun begun;
+    Signer ownSigner = requireSigner();
     try (Connection connection = writers.getConnection()) {
-      begun = requireSigner().beginGeneration(connection);
+      Signer.Begun begun =
+          ownSigner.beginGeneration(
+              connection,
+              (transaction, each) ->
+                  requests.append(
+                      transaction,
+                      List.of(
+                          new LogGenerationStarted(
+                              each.generation(),
+                              each.origin(),
+                              each.previousOrigin(),
+                              each.previousSize(),
+                              each.previousNote(),
+                              reason)),
+                      context));
+      wake();
+      return begun.origin();
     } catch (SQLException e) {
       throw new LedgerUnavailable("no further log was begun", e);
     }
-    // Not while this thread holds a connection: the event is written over another one of the pool.
-    requests.append(
-        new LogGenerationStarted(
-            begun.generation(),
-            begun.origin(),
-            begun.previousOrigin(),
-            begun.previousSize(),
-            begun.previousNote(),
-            reason),
-        context);
-    return begun.origin();
   }
 
   /**

@@ -1,16 +1,22 @@
 package io.tokenledger.ledger;
 
 import io.tokenledger.audit.ControlEvent;
+import io.tokenledger.audit.ControlEvent.CheckpointAnchored;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.ControlEvent.SigningKeyRotated;
 import io.tokenledger.audit.ControlEvent.SigningRefused;
+import io.tokenledger.audit.ControlEvent.WitnessRefused;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.requests.RequestLog;
+import io.tokenledger.sequence.LogTable;
 import io.tokenledger.signing.Alerts;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.tlog.TreeHash;
 import io.tokenledger.tlog.VerifierKey;
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -21,16 +27,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes an event and a log line of what the log's keeper reports, beside the keeper's own thread:
- * that one holds the leadership and must not wait for a transaction. The keeper reports each thing
- * once, so an event that cannot be stored is tried again for a while.
+ * Makes an event and a log line of what the log's keeper reports. What comes with a transaction
+ * gets its event in that. The rest is stored beside the keeper's own thread, which holds the
+ * leadership and must not wait for another transaction; the keeper reports it once, so an event
+ * that cannot be stored is tried again for a while.
  */
 final class LogAlerts implements Alerts, AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(LogAlerts.class);
 
-  /** More than the forged rows that fit into one batch of leaves. */
-  private static final int MAX_WAITING = 10_000;
+  /** Far more than there are things to report that differ. */
+  private static final int MAX_WAITING = 1_000;
 
   private static final int MAX_TRIES = 30;
 
@@ -61,9 +68,16 @@ final class LogAlerts implements Alerts, AutoCloseable {
   }
 
   @Override
-  public void forgedEvent(long globalIndex, String eventId) {
-    LOG.error("event {} at {} was written by no node", eventId, globalIndex);
-    append(new ForgedEventFound(globalIndex, eventId));
+  public void forgedEvents(Connection connection, List<LogTable.NewLeaf> leaves)
+      throws SQLException {
+    for (LogTable.NewLeaf leaf : leaves) {
+      LOG.error("event {} at {} was written by no node", leaf.eventId(), leaf.globalIndex());
+    }
+    append(
+        connection,
+        leaves.stream()
+            .map(leaf -> new ForgedEventFound(leaf.globalIndex(), leaf.eventId()))
+            .toList());
   }
 
   @Override
@@ -73,16 +87,40 @@ final class LogAlerts implements Alerts, AutoCloseable {
   }
 
   @Override
-  public void keyRotated(VerifierKey before, VerifierKey now) {
+  public void keyRotated(Connection connection, VerifierKey before, VerifierKey now)
+      throws SQLException {
     LOG.info("{} signs beside {}", now, before);
-    append(new SigningKeyRotated(before.toString(), now.toString()));
+    append(connection, List.of(new SigningKeyRotated(before.toString(), now.toString())));
+  }
+
+  @Override
+  public void checkpointAnchored(
+      Connection connection, String kind, long size, TreeHash root, String reference)
+      throws SQLException {
+    LOG.info("{} of the checkpoint of {} by {}", kind, size, reference);
+    append(connection, List.of(new CheckpointAnchored(kind, size, root.hex(), reference)));
+  }
+
+  @Override
+  public void witnessRefused(String witness, long size, int status, String detail) {
+    LOG.error("{} refused the checkpoint of {}: {} {}", witness, size, status, detail);
+    append(new WitnessRefused(witness, size, status, detail));
+  }
+
+  private void append(Connection connection, List<? extends ControlEvent> events)
+      throws SQLException {
+    requests.append(connection, events, ofKeeper());
+  }
+
+  private static RequestContext ofKeeper() {
+    return RequestContext.ofNode("log", "keeper", UUID.randomUUID().toString());
   }
 
   private void append(ControlEvent event) {
     try {
       executor.execute(() -> appendInTheEnd(event));
     } catch (RejectedExecutionException e) {
-      // The keeper goes on: it is draining, or who forges by the thousand is in the leaves anyway.
+      // The keeper goes on.
       LOG.error("{} is not recorded: too many wait, or the node drains", event);
     }
   }
@@ -90,8 +128,7 @@ final class LogAlerts implements Alerts, AutoCloseable {
   private void appendInTheEnd(ControlEvent event) {
     for (int tries = 1; tries <= MAX_TRIES; tries++) {
       try {
-        requests.append(
-            event, RequestContext.ofNode("log", "keeper", UUID.randomUUID().toString()));
+        requests.append(event, ofKeeper());
         return;
       } catch (LedgerUnavailable e) {
         LOG.warn("{} is not recorded yet: {}", event, e.getMessage());
@@ -124,15 +161,5 @@ final class LogAlerts implements Alerts, AutoCloseable {
       Thread.currentThread().interrupt();
     }
     executor.shutdownNow();
-  }
-
-  @Override
-  public void witnessRefused(String witness, long size, int status, String detail) {
-    LOG.error("{} refused the checkpoint of {}: {} {}", witness, size, status, detail);
-  }
-
-  @Override
-  public void checkpointAnchored(String kind, long size, TreeHash root, String reference) {
-    LOG.info("{} of the checkpoint of {} by {}", kind, size, reference);
   }
 }

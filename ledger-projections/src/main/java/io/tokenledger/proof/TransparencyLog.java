@@ -31,6 +31,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TransparencyLog {
 
+  /** How long a checkpoint waits for its witnesses before it is shown without them. */
+  public static final Duration WITNESS_PATIENCE = Duration.ofSeconds(10);
+
   private static final long POLL_MILLIS = 25;
   private static final int BYTE = 0xff;
 
@@ -63,20 +66,34 @@ public final class TransparencyLog {
       """;
 
   private final DataSource readers;
+  private final List<String> witnesses;
   private final Runnable wake;
 
   /**
    * @param readers connections that commit each statement by themselves
+   * @param witnesses names of the keys of those who are sent each checkpoint
    * @param wake asks for what is committed to be sequenced and signed
    */
-  public TransparencyLog(DataSource readers, Runnable wake) {
+  public TransparencyLog(DataSource readers, List<String> witnesses, Runnable wake) {
     this.readers = readers;
+    this.witnesses = witnesses.stream().distinct().toList();
     this.wake = wake;
   }
 
   /** The newest checkpoint of the newest log; empty before the first. */
   public Optional<CheckpointTable.Signed> newest() {
     return read(CheckpointTable::newest);
+  }
+
+  /**
+   * The checkpoint for who follows the log: the newest that all witnesses signed, and no older than
+   * what was newest {@link #WITNESS_PATIENCE} ago. Under load the newest of all never has their
+   * lines, which come a moment later, and an auditor whose policy demands them could use none.
+   *
+   * <p>It never goes back, on no node: who follows the log takes a smaller tree for a cut one.
+   */
+  public Optional<CheckpointTable.Signed> shown() {
+    return read(connection -> CheckpointTable.shown(connection, witnesses, WITNESS_PATIENCE));
   }
 
   /** The checkpoint of that size. */
@@ -177,7 +194,8 @@ public final class TransparencyLog {
   /**
    * The proof that the leaf is in the log.
    *
-   * @param size of the checkpoint to prove it against; null for the newest
+   * @param size of the checkpoint to prove it against; null for the one that is {@link #shown}, or
+   *     for the newest when only that covers the leaf
    * @return empty when no such checkpoint covers it
    */
   public Optional<TlogProof> proof(long leafIndex, @Nullable Long size) {
@@ -189,7 +207,9 @@ public final class TransparencyLog {
           }
           Optional<CheckpointTable.Signed> head =
               size == null
-                  ? newest
+                  ? CheckpointTable.shown(connection, witnesses, WITNESS_PATIENCE)
+                      .filter(signed -> leafIndex < signed.size())
+                      .or(() -> newest)
                   : CheckpointTable.one(connection, newest.get().generation(), size);
           return head.filter(signed -> leafIndex >= 0 && leafIndex < signed.size())
               .map(signed -> proof(connection, leafIndex, signed.note()));

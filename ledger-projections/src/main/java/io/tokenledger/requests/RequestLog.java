@@ -23,6 +23,7 @@ import io.tokenledger.sealing.Envelopes.What;
 import io.tokenledger.store.EventJson;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import java.io.UncheckedIOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Clock;
@@ -364,6 +365,29 @@ public final class RequestLog implements AutoCloseable {
    */
   public String append(ControlEvent event, RequestContext context) {
     return await(submit(new Waiting(event, clock.instant(), context)));
+  }
+
+  /**
+   * The same in the caller's transaction: who finds what the events are about finds the events, and
+   * no death of the node comes between. The caller commits, and the events' places in the log are
+   * its care.
+   *
+   * @throws SQLException when they cannot be inserted
+   * @throws LedgerUnavailable when they cannot be sealed
+   */
+  public void append(
+      Connection connection, List<? extends ControlEvent> events, RequestContext context)
+      throws SQLException {
+    Instant now = clock.instant();
+    List<EventTable.Row> rows = new ArrayList<>(events.size());
+    try {
+      for (ControlEvent event : events) {
+        rows.add(row(new Waiting(event, now, context)));
+      }
+    } catch (IllegalStateException | UncheckedIOException e) {
+      throw new LedgerUnavailable("an event of the log itself cannot be sealed", e);
+    }
+    table.append(connection, rows);
   }
 
   private static Kind kind(

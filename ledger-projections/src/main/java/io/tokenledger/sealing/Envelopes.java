@@ -16,6 +16,7 @@ import java.util.regex.Pattern;
 import javax.crypto.Cipher;
 import javax.crypto.spec.GCMParameterSpec;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
@@ -28,8 +29,19 @@ import tools.jackson.databind.node.ObjectNode;
  * <p>A sealed field is {@code sealed:1:KEY_ID:BASE64}: AES-256-GCM with a random 12-byte nonce in
  * front, the event id and the field's path as associated data, so that a sealed field cannot be
  * moved to another event or field.
+ *
+ * <p>What was changed or moved since does not open. A reader sees {@link #UNREADABLE} in its place
+ * and the rest of the event as it is: one changed byte must not hide a page of the history from
+ * those who look for it. That it was changed, the verification of the log proves.
  */
 public final class Envelopes {
+
+  /** Stands where a sealed field was changed or moved. */
+  public static final String UNREADABLE = "unreadable: the sealed field does not open";
+
+  private static final String NO_JSON = "unreadable: the stored text is no JSON";
+  private static final String ERROR = "error";
+  private static final String KEY_ID = "[0-9a-f]{48}";
 
   private static final JsonMapper JSON = JsonMapper.shared();
   private static final String SEALED = "sealed:1:";
@@ -154,34 +166,32 @@ public final class Envelopes {
   }
 
   /**
-   * What {@link #sealText} sealed, in clear; null when its key is gone.
-   *
-   * @throws IllegalStateException when it was changed or moved since
+   * What {@link #sealText} sealed, in clear; null when its key is gone, {@link #UNREADABLE} when it
+   * was changed or moved since.
    */
   public @Nullable String openText(String eventId, String field, String sealed) {
-    return sealed.startsWith(SEALED)
-        ? unseal(eventId, PAYLOAD + field, sealed).orElse(null)
-        : sealed;
+    return sealed.startsWith(SEALED) ? unseal(eventId, PAYLOAD + field, sealed) : sealed;
   }
 
   /** The payload for a reader who may see it, as {@link #open}. */
   public String openPayload(String eventId, String payload) {
-    return payload.contains(SEALED) ? openedPayload(eventId, payload).toString() : payload;
+    JsonNode json = openedPayload(eventId, payload);
+    boolean asStored = !payload.contains(SEALED) && !NO_JSON.equals(json.path(ERROR).asString(""));
+    return asStored ? payload : json.toString();
   }
 
   /** The same, read. */
   public JsonNode openedPayload(String eventId, String payload) {
-    JsonNode json = JSON.readTree(payload);
+    JsonNode json = read(payload);
     open(eventId, PAYLOAD.substring(0, PAYLOAD.length() - 1), json);
     return json;
   }
 
   /**
-   * The envelope for a reader who may see it: every sealed field in clear, or null where its key is
-   * gone.
+   * The envelope for a reader who may see it: every sealed field in clear, null where its key is
+   * gone, {@link #UNREADABLE} where it was changed or moved since.
    *
    * @param metadata what {@link #write} made
-   * @throws IllegalStateException when a sealed field was changed or moved since
    */
   public String open(String eventId, String metadata) {
     return opened(eventId, metadata).toString();
@@ -189,9 +199,18 @@ public final class Envelopes {
 
   /** The same, read. */
   public JsonNode opened(String eventId, String metadata) {
-    JsonNode json = JSON.readTree(metadata);
+    JsonNode json = read(metadata);
     open(eventId, "", json);
     return json;
+  }
+
+  /** A row that no node wrote, or that was changed, may hold anything. */
+  private static JsonNode read(String stored) {
+    try {
+      return JSON.readTree(stored);
+    } catch (JacksonException e) {
+      return JSON.createObjectNode().put(ERROR, NO_JSON);
+    }
   }
 
   private void open(String eventId, String path, JsonNode node) {
@@ -202,7 +221,7 @@ public final class Envelopes {
       String fieldPath = path.isEmpty() ? field.getKey() : path + "." + field.getKey();
       JsonNode value = field.getValue();
       if (value.isString() && value.stringValue().startsWith(SEALED)) {
-        object.put(field.getKey(), unseal(eventId, fieldPath, value.stringValue()).orElse(null));
+        object.put(field.getKey(), unseal(eventId, fieldPath, value.stringValue()));
       } else {
         open(eventId, fieldPath, value);
       }
@@ -233,35 +252,47 @@ public final class Envelopes {
     byte[] nonce = new byte[NONCE_BYTES];
     random.nextBytes(nonce);
     byte[] text = withoutSecrets(clear).getBytes(StandardCharsets.UTF_8);
-    byte[] box = crypt(Cipher.ENCRYPT_MODE, key, nonce, text, eventId, path);
-    byte[] sealed = ByteBuffer.allocate(nonce.length + box.length).put(nonce).put(box).array();
-    return SEALED + key.id() + ":" + Base64.getEncoder().encodeToString(sealed);
+    try {
+      byte[] box = crypt(Cipher.ENCRYPT_MODE, key, nonce, text, eventId, path);
+      byte[] sealed = ByteBuffer.allocate(nonce.length + box.length).put(nonce).put(box).array();
+      return SEALED + key.id() + ":" + Base64.getEncoder().encodeToString(sealed);
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError("every Java platform seals with AES-GCM", e);
+    }
   }
 
-  private Optional<String> unseal(String eventId, String path, String sealed) {
+  /** In clear; null when the key is gone. */
+  private @Nullable String unseal(String eventId, String path, String sealed) {
     String[] parts = sealed.substring(SEALED.length()).split(":", 2);
-    Optional<SubjectKeys.Key> key = keys.byId(parts[0]);
-    if (key.isEmpty() || parts.length != 2) {
-      return Optional.empty();
+    if (parts.length != 2 || !parts[0].matches(KEY_ID)) {
+      return UNREADABLE;
     }
-    ByteBuffer bytes = ByteBuffer.wrap(Base64.getDecoder().decode(parts[1]));
-    byte[] nonce = new byte[NONCE_BYTES];
-    bytes.get(nonce);
-    byte[] box = new byte[bytes.remaining()];
-    bytes.get(box);
-    byte[] clear = crypt(Cipher.DECRYPT_MODE, key.get(), nonce, box, eventId, path);
-    return Optional.of(new String(clear, StandardCharsets.UTF_8));
+    Optional<SubjectKeys.Key> key = keys.byId(parts[0]);
+    if (key.isEmpty()) {
+      return null;
+    }
+    try {
+      ByteBuffer bytes = ByteBuffer.wrap(Base64.getDecoder().decode(parts[1]));
+      if (bytes.remaining() < NONCE_BYTES + TAG_BITS / Byte.SIZE) {
+        return UNREADABLE;
+      }
+      byte[] nonce = new byte[NONCE_BYTES];
+      bytes.get(nonce);
+      byte[] box = new byte[bytes.remaining()];
+      bytes.get(box);
+      byte[] clear = crypt(Cipher.DECRYPT_MODE, key.get(), nonce, box, eventId, path);
+      return new String(clear, StandardCharsets.UTF_8);
+    } catch (GeneralSecurityException | IllegalArgumentException e) {
+      return UNREADABLE;
+    }
   }
 
   private static byte[] crypt(
-      int mode, SubjectKeys.Key key, byte[] nonce, byte[] input, String eventId, String path) {
-    try {
-      Cipher cipher = Cipher.getInstance("AES/GCM/NoPadding");
-      cipher.init(mode, key.secret(), new GCMParameterSpec(TAG_BITS, nonce));
-      cipher.updateAAD((eventId + "/" + path).getBytes(StandardCharsets.UTF_8));
-      return cipher.doFinal(input);
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("sealed field " + path + " of event " + eventId, e);
-    }
+      int mode, SubjectKeys.Key key, byte[] nonce, byte[] input, String eventId, String path)
+      throws GeneralSecurityException {
+    Cipher cipher = Cipher.getInstance("AES/GCM/NoPadding");
+    cipher.init(mode, key.secret(), new GCMParameterSpec(TAG_BITS, nonce));
+    cipher.updateAAD((eventId + "/" + path).getBytes(StandardCharsets.UTF_8));
+    return cipher.doFinal(input);
   }
 }

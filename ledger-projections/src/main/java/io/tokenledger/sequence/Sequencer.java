@@ -286,11 +286,14 @@ public final class Sequencer implements AutoCloseable {
     if (!rows.isEmpty() && !LogTable.append(connection, generation, grown, added)) {
       throw new SQLException("another sequencer was faster");
     }
+    List<LogTable.NewLeaf> forged = added.stream().filter(leaf -> !leaf.macValid()).toList();
+    if (!forged.isEmpty()) {
+      keeper.forged(connection, forged);
+    }
     long highest =
         rows.isEmpty() && candidate != 0 ? candidate : LogTable.highestLeafed(connection);
     connection.commit();
     edge = grown;
-    added.stream().filter(leaf -> !leaf.macValid()).forEach(keeper::forged);
     if (!rows.isEmpty()) {
       leaves.increment(rows.size());
       if (reconcile && floor > 0) {

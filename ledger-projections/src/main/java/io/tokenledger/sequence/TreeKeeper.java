@@ -3,6 +3,7 @@ package io.tokenledger.sequence;
 import io.tokenledger.tlog.Frontier;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.List;
 
 /** What the leading node does with the tree besides growing it; called in its thread. */
 public interface TreeKeeper {
@@ -22,6 +23,9 @@ public interface TreeKeeper {
    */
   void grown(Connection session, int generation, Frontier edge) throws SQLException;
 
-  /** A row without a valid MAC got its place: no node wrote it. */
-  void forged(LogTable.NewLeaf leaf);
+  /**
+   * Rows without a valid MAC get their places: no node wrote them. Called within the transaction
+   * that adds them, and before its commit, so that what is written here is there when they are.
+   */
+  void forged(Connection session, List<LogTable.NewLeaf> leaves) throws SQLException;
 }

@@ -1,13 +1,21 @@
 package io.tokenledger.signing;
 
+import io.tokenledger.sequence.LogTable;
 import io.tokenledger.tlog.TreeHash;
 import io.tokenledger.tlog.VerifierKey;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.List;
 
-/** Hears what auditors must hear of the log itself; each is an event of its own. */
+/**
+ * Hears what auditors must hear of the log itself; each is an event of its own. What a row stands
+ * for is told with the row's transaction, and its event is part of that: neither is there without
+ * the other, wherever the node dies.
+ */
 public interface Alerts {
 
-  /** An event got its place in the log that no node wrote. */
-  void forgedEvent(long globalIndex, String eventId);
+  /** Events get their places in the log that no node wrote. */
+  void forgedEvents(Connection connection, List<LogTable.NewLeaf> leaves) throws SQLException;
 
   /**
    * This node does not sign.
@@ -19,7 +27,7 @@ public interface Alerts {
   void signingRefused(String code, String reason, long size);
 
   /** Another key signs from now on. */
-  void keyRotated(VerifierKey before, VerifierKey now);
+  void keyRotated(Connection connection, VerifierKey before, VerifierKey now) throws SQLException;
 
   /**
    * A witness did not sign a checkpoint, which it would if it continued what it saw before.
@@ -31,10 +39,13 @@ public interface Alerts {
   void witnessRefused(String witness, long size, int status, String detail);
 
   /**
-   * Someone outside attested that a checkpoint was there.
+   * Someone outside attested that a checkpoint was there, once in a while: a witness, which signs
+   * nearly every checkpoint, is not told here. Each event is a leaf and so makes a checkpoint.
    *
    * @param kind as in {@code audit.anchor}
    * @param reference who
    */
-  void checkpointAnchored(String kind, long size, TreeHash root, String reference);
+  void checkpointAnchored(
+      Connection connection, String kind, long size, TreeHash root, String reference)
+      throws SQLException;
 }

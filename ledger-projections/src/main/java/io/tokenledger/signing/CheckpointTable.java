@@ -6,6 +6,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
@@ -82,6 +83,28 @@ public final class CheckpointTable {
                  AND cosignature.size       = checkpoint.size) AS lines
         FROM audit.checkpoint AS checkpoint
        ORDER BY checkpoint.generation DESC, checkpoint.size DESC
+       LIMIT 1
+      """;
+
+  private static final String SHOWN =
+      """
+      SELECT checkpoint.generation, checkpoint.size, checkpoint.note, checkpoint.signed_at,
+             (SELECT string_agg(line, '' ORDER BY witness)
+                FROM audit.cosignature AS cosignature
+               WHERE cosignature.generation = checkpoint.generation
+                 AND cosignature.size       = checkpoint.size) AS lines
+        FROM audit.checkpoint AS checkpoint
+       WHERE checkpoint.generation = (SELECT max(generation) FROM audit.checkpoint)
+         AND (checkpoint.signed_at <= clock_timestamp() - make_interval(secs => ?)
+              OR checkpoint.size = (SELECT min(first.size)
+                                      FROM audit.checkpoint AS first
+                                     WHERE first.generation = checkpoint.generation)
+              OR (SELECT count(*)
+                    FROM audit.cosignature AS cosignature
+                   WHERE cosignature.generation = checkpoint.generation
+                     AND cosignature.size       = checkpoint.size
+                     AND cosignature.witness    = ANY (?::text[])) = ?)
+       ORDER BY checkpoint.size DESC
        LIMIT 1
       """;
 
@@ -232,6 +255,23 @@ public final class CheckpointTable {
   /** The newest checkpoint there is. */
   public static Optional<Signed> newest(Connection connection) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(NEWEST)) {
+      return read(statement).stream().findFirst();
+    }
+  }
+
+  /**
+   * The newest checkpoint under which each of these witnesses has signed, or which waited so long
+   * for them, or with which its log began. Once one is the answer no older one is: what makes it
+   * one does not end.
+   *
+   * @param witnesses names of their keys, each once
+   */
+  public static Optional<Signed> shown(
+      Connection connection, List<String> witnesses, Duration patience) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(SHOWN)) {
+      statement.setLong(1, patience.toSeconds());
+      statement.setArray(2, connection.createArrayOf("text", witnesses.toArray()));
+      statement.setInt(3, witnesses.size());
       return read(statement).stream().findFirst();
     }
   }

@@ -284,7 +284,8 @@ public final class Signer implements TreeKeeper {
     for (VerifierKey key : keys.verifierKeys(origin(generation))) {
       boolean isNew = CheckpointTable.addKey(session, key.toString(), generation, size);
       if (isNew && !before.isEmpty()) {
-        alerts.keyRotated(VerifierKey.parse(before.get(before.size() - 1).verifierKey()), key);
+        alerts.keyRotated(
+            session, VerifierKey.parse(before.get(before.size() - 1).verifierKey()), key);
       }
     }
   }
@@ -308,8 +309,8 @@ public final class Signer implements TreeKeeper {
   }
 
   @Override
-  public void forged(LogTable.NewLeaf leaf) {
-    alerts.forgedEvent(leaf.globalIndex(), leaf.eventId());
+  public void forged(Connection session, List<LogTable.NewLeaf> leaves) throws SQLException {
+    alerts.forgedEvents(session, leaves);
   }
 
   /**
@@ -325,6 +326,11 @@ public final class Signer implements TreeKeeper {
       long previousSize,
       @Nullable String previousNote) {}
 
+  /** Says in the same transaction that a log was begun. */
+  public interface Announcement {
+    void of(Connection connection, Begun begun) throws SQLException;
+  }
+
   /**
    * Begins a further log with the leaves that are there, because what was signed before cannot be
    * continued. Its first checkpoint is signed here and now, by whoever was asked to: no row in the
@@ -332,7 +338,8 @@ public final class Signer implements TreeKeeper {
    *
    * @param connection does not commit by itself
    */
-  public Begun beginGeneration(Connection connection) throws SQLException {
+  public Begun beginGeneration(Connection connection, Announcement announcement)
+      throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(LOCK_BATCH)) {
       statement.setLong(1, Locks.SEQUENCER_BATCH);
       statement.execute();
@@ -352,14 +359,17 @@ public final class Signer implements TreeKeeper {
     for (VerifierKey key : keys.verifierKeys(origin(next))) {
       CheckpointTable.addKey(connection, key.toString(), next, head.size());
     }
+    Begun begun =
+        new Begun(
+            next,
+            origin(next),
+            origin(previous),
+            last == null ? 0 : Checkpoint.parse(last.text()).size(),
+            last == null ? null : last.toString());
+    announcement.of(connection, begun);
     connection.commit();
     memory.remember(next, note);
     LOG.warn("the log {} goes on with {} leaves", origin(next), head.size());
-    return new Begun(
-        next,
-        origin(next),
-        origin(previous),
-        last == null ? 0 : Checkpoint.parse(last.text()).size(),
-        last == null ? null : last.toString());
+    return begun;
   }
 }

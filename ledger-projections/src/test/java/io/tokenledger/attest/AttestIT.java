@@ -1,11 +1,15 @@
 package io.tokenledger.attest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpServer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.audit.EventType;
+import io.tokenledger.history.AuditEntry;
+import io.tokenledger.history.AuditQuery;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.postgres.DatabaseUrl;
@@ -13,6 +17,7 @@ import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.signing.SigningKeys;
 import io.tokenledger.tlog.Checkpoint;
+import io.tokenledger.tlog.SignedNote;
 import io.tokenledger.tlog.VerifierKey;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -21,19 +26,27 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
 
 /** A real ledger, whose checkpoints a real witness signs and {@code openssl ts} timestamps. */
 class AttestIT {
@@ -141,6 +154,114 @@ class AttestIT {
     }
   }
 
+  /** As after {@code kill -9} between the sync to disk and the answer: signed, and nobody heard. */
+  @Test
+  void anAnswerThatAWitnessDiedWithIsAskedForAgainFromTheSizeItRemembers() throws Exception {
+    AtomicReference<Witness> witness = new AtomicReference<>(witness("witness"));
+    VerifierKey key = witness.get().verifierKey();
+    List<Integer> statuses = Collections.synchronizedList(new ArrayList<>());
+    String url =
+        serve(
+            body -> {
+              Witness.Answer answer =
+                  witness.get().addCheckpoint(new String(body, StandardCharsets.UTF_8));
+              statuses.add(answer.status());
+              if (statuses.size() == 1) {
+                witness.get().close();
+                witness.set(witness("witness"));
+                throw new UncheckedIOException(new IOException("dead"));
+              }
+              return new Reply(answer.status(), answer.body().getBytes(StandardCharsets.UTF_8));
+            });
+    try (Ledger ledger =
+        TestLedger.openAttested(
+            TestPostgres.freshDatabase(),
+            directory,
+            List.of(WitnessTarget.parse(url + "=" + key)),
+            null,
+            meters)) {
+      create(ledger, 0, 3);
+      cosigned(ledger, 3, key);
+      assertEquals(List.of(200, 409, 200), statuses.subList(0, 3));
+    } finally {
+      witness.get().close();
+    }
+  }
+
+  /** Under load the newest has no line yet: what is shown has, and never goes back. */
+  @Test
+  void whatIsShownHasTheWitnessesLinesWhileThereIsLoadAndNeverGoesBack() throws Exception {
+    try (Witness witness = witness("witness")) {
+      AtomicBoolean away = new AtomicBoolean();
+      String url =
+          serve(
+              body -> {
+                if (away.get()) {
+                  return new Reply(503, new byte[0]);
+                }
+                Witness.Answer answer =
+                    witness.addCheckpoint(new String(body, StandardCharsets.UTF_8));
+                return new Reply(answer.status(), answer.body().getBytes(StandardCharsets.UTF_8));
+              });
+      WitnessTarget target = WitnessTarget.parse(url + "=" + witness.verifierKey());
+      DatabaseUrl database = TestPostgres.freshDatabase();
+      try (Ledger ledger =
+          TestLedger.openAttested(database, directory, List.of(target), null, meters)) {
+        create(ledger, 0, 1);
+        cosigned(ledger, 1, witness.verifierKey());
+        int made = 1;
+        long before = 0;
+        int behind = 0;
+        for (int round = 0; round < 6; round++) {
+          int to = made + 20;
+          create(ledger, made, to);
+          made = to;
+          await("signed", () -> ledger.log().newest().filter(each -> each.size() >= to));
+          CheckpointTable.Signed shown = ledger.log().shown().orElseThrow();
+          assertTrue(shown.note().isSignedBy(witness.verifierKey()), shown.note().toString());
+          assertTrue(shown.size() >= before, shown.size() + " after " + before);
+          before = shown.size();
+          behind += ledger.log().newest().orElseThrow().size() > shown.size() ? 1 : 0;
+        }
+        assertTrue(behind > 0, "the newest was never ahead: there was no load");
+
+        away.set(true);
+        int to = made + 5;
+        create(ledger, made, to);
+        CheckpointTable.Signed newest =
+            await("signed", () -> ledger.log().newest().filter(each -> each.size() >= to));
+        CheckpointTable.Signed held = ledger.log().shown().orElseThrow();
+        assertTrue(held.size() < newest.size(), "it waits for its witness");
+        assertEquals(
+            held.note().text(),
+            ledger.log().proof(0, null).orElseThrow().checkpoint().text(),
+            "proofs are under what is shown");
+        assertEquals(
+            newest.note().text(),
+            ledger.log().proof(to - 1, null).orElseThrow().checkpoint().text(),
+            "and under the newest where only that covers the event");
+        try (Connection connection = TestPostgres.connect(database)) {
+          age(connection, "5");
+          assertEquals(held.size(), ledger.log().shown().orElseThrow().size());
+          age(connection, "10");
+          assertEquals(newest.size(), ledger.log().shown().orElseThrow().size());
+        }
+      }
+    }
+  }
+
+  /** Lets the newest checkpoint have been signed so many seconds ago. */
+  private static void age(Connection connection, String seconds) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      assertEquals(
+          1,
+          statement.executeUpdate(
+              "UPDATE audit.checkpoint SET signed_at = clock_timestamp() - interval '"
+                  + seconds
+                  + "s' WHERE size = (SELECT max(size) FROM audit.checkpoint)"));
+    }
+  }
+
   @Test
   void aWitnessThatSeesAnotherHistoryRefusesAndSigningGoesOn() throws Exception {
     try (Witness witness = witness("witness")) {
@@ -182,12 +303,23 @@ class AttestIT {
         CheckpointTable.Signed signed =
             await("signed", () -> ledger.log().newest().filter(each -> each.size() >= 8));
         assertTrue(!signed.note().isSignedBy(witness.verifierKey()));
+        // The event's own checkpoint was refused as well, and made no further event.
+        await("refused again", () -> refusals.get() > 2 ? Optional.of(true) : Optional.empty());
+        List<AuditEntry> events = entries(ledger, EventType.WITNESS_REFUSED);
+        assertEquals(1, events.size(), events.toString());
+        assertEquals(
+            422, JsonMapper.shared().readTree(events.get(0).payload()).get("status").intValue());
+        assertEquals("failed", events.get(0).outcome());
       }
       assertEquals(
           4,
           Checkpoint.parse(witness.newest(Witness.fileName("test/log/1")).orElseThrow().text())
               .size());
     }
+  }
+
+  private static List<AuditEntry> entries(Ledger ledger, EventType type) {
+    return ledger.audit().search(AuditQuery.newest(type.action(), 10)).entries();
   }
 
   private String run(String... command) {
@@ -295,9 +427,8 @@ class AttestIT {
               return stamp(query);
             });
     TimestampTarget target = TimestampTarget.parse(url, Duration.ofHours(1));
-    try (Ledger ledger =
-        TestLedger.openAttested(
-            TestPostgres.freshDatabase(), directory, List.of(), target, meters)) {
+    DatabaseUrl database = TestPostgres.freshDatabase();
+    try (Ledger ledger = TestLedger.openAttested(database, directory, List.of(), target, meters)) {
       create(ledger, 0, 5);
       AnchorTable.Anchor anchor = anchored(ledger);
       assertEquals("rfc3161", anchor.kind());
@@ -309,9 +440,42 @@ class AttestIT {
       assertNotEquals(anchor.note(), flipped);
       String bad = verify(flipped);
       assertTrue(bad.startsWith("1 ") && bad.contains("FAILED"), bad);
-      create(ledger, 5, 8);
-      await("signed", () -> ledger.log().newest().filter(each -> each.size() >= 8));
+      AuditEntry event = entries(ledger, EventType.CHECKPOINT_ANCHORED).get(0);
+      assertEquals(
+          "{\"kind\":\"rfc3161\",\"size\":"
+              + anchor.size()
+              + ",\"root\":\""
+              + Checkpoint.parse(SignedNote.parse(anchor.note()).text()).root().hex()
+              + "\",\"reference\":\""
+              + url
+              + "\"}",
+          event.payload());
+      assertOneCommit(database, event.eventId());
+      try (Connection connection = TestPostgres.connect(database)) {
+        long own = event.leafIndex();
+        assertFalse(
+            AnchorTable.hasOthers(connection, own, own + 1), "a stamp's event asks for no stamp");
+        create(ledger, 5, 8);
+        await("signed", () -> ledger.log().newest().filter(each -> each.size() >= own + 4));
+        assertTrue(AnchorTable.hasOthers(connection, own, own + 4));
+      }
       assertEquals(1, asked.get(), "once an hour");
+      assertEquals(1, entries(ledger, EventType.CHECKPOINT_ANCHORED).size());
+    }
+  }
+
+  /** Neither is there without the other, wherever the node dies. */
+  private static void assertOneCommit(DatabaseUrl database, String eventId) throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT count(*) FROM audit.anchor AS anchor JOIN ledger.event AS event"
+                    + " ON event.xmin = anchor.xmin WHERE event.event_id = '"
+                    + eventId
+                    + "'")) {
+      row.next();
+      assertEquals(1, row.getInt(1));
     }
   }
 

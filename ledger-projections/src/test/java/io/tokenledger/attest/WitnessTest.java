@@ -102,9 +102,23 @@ class WitnessTest {
   @Test
   void saysWhichSizeItRemembersWhenAskedToGoOnFromAnother() {
     assertEquals(200, add("a", 0, 5).status());
-    for (long[] step : new long[][] {{0, 9}, {4, 9}, {6, 9}, {0, 5}, {5, 3}, {9, 7}}) {
+    for (long[] step : new long[][] {{0, 9}, {4, 9}, {6, 9}, {0, 5}, {4, 4}, {0, 3}, {9, 9}}) {
       assertEquals(new Witness.Answer(409, "text/x.tlog.size", "5\n"), add("a", step[0], step[1]));
     }
+  }
+
+  @Test
+  void anOldSizeAboveThatOfTheCheckpointIsNoQuestionToAsk() {
+    assertEquals(200, add("a", 0, 5).status());
+    for (long[] step : new long[][] {{5, 4}, {5, 0}, {6, 5}, {9, 7}}) {
+      assertEquals(400, add("a", step[0], step[1]).status());
+    }
+    String unsigned = new Submission(5, List.of(), note("a", 4)).toString();
+    assertEquals(
+        403,
+        witness.addCheckpoint(unsigned.replace("\n4\n", "\n3\n")).status(),
+        "who signed comes first");
+    assertEquals(200, add("a", 5, 6).status(), "nothing of that was remembered");
   }
 
   @Test

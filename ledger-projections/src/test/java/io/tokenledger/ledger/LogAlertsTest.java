@@ -76,7 +76,7 @@ class LogAlertsTest {
   @Test
   void theKeeperGoesOnWhileTheDatabaseHangsHoweverMuchItReports() {
     for (int i = 0; i < 20_000; i++) {
-      alerts.forgedEvent(i, "e" + i);
+      alerts.signingRefused("history_rewritten", "history was rewritten", i);
     }
     assertEquals(1, database.door.getCount(), "no event was stored meanwhile");
   }
@@ -92,6 +92,6 @@ class LogAlertsTest {
   void whatIsReportedWhileTheNodeDrainsEndsNoThread() {
     database.door.countDown();
     alerts.close();
-    alerts.forgedEvent(1, "e1");
+    alerts.signingRefused("history_rewritten", "history was rewritten", 1);
   }
 }

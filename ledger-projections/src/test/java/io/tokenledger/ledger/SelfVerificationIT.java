@@ -7,13 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.tokenledger.history.AuditEntry;
+import io.tokenledger.history.AuditFilter;
 import io.tokenledger.history.AuditQuery;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.TestPostgres;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -87,6 +90,35 @@ class SelfVerificationIT {
     assertNull(ledger.signingRefused());
     assertEquals(1, entries("log.sign").size());
     assertEquals(2, entries("audit.verify").size());
+  }
+
+  /** What was hashed is sealed: that nobody can read it any more changes no digest. */
+  @Test
+  void aLogWhoseSubjectsKeysWereDestroyedIsSoundAndReadsNothingPersonal() throws Exception {
+    assertTrue(entries("token.create").get(0).envelope().contains("Alice Example"));
+    ledger.close();
+    try (var files = Files.list(keys.resolve("subjects"))) {
+      for (Path file : files.toList()) {
+        Files.delete(file);
+      }
+    }
+    ledger = TestLedger.open(database, keys);
+    assertTrue(ledger.verifySelf().isClean());
+    List<AuditEntry> found = entries("token.create");
+    assertEquals(5, found.size());
+    for (AuditEntry entry : found) {
+      assertFalse(entry.envelope().contains("Alice Example"), entry.envelope());
+      assertTrue(entry.envelope().contains("\"on_behalf_of\":null"), entry.envelope());
+    }
+    List<String> exported = new ArrayList<>();
+    ledger
+        .audit()
+        .export(
+            AuditFilter.parse("action:token.create"),
+            ledger.auditSize(),
+            entry -> exported.add(entry.envelope()));
+    assertEquals(5, exported.size());
+    assertFalse(exported.toString().contains("Alice Example"));
   }
 
   @Test

@@ -170,7 +170,37 @@ class EnvelopesTest {
   void cannotBeMovedToAnotherEvent() {
     Envelopes envelopes = envelopes();
     String stored = envelopes.write("e1", NOW, context(), CREATED);
-    assertThrows(IllegalStateException.class, () -> envelopes.open("e2", stored));
+    JsonNode moved = JsonMapper.shared().readTree(envelopes.open("e2", stored));
+    for (String field : List.of("on_behalf_of", "reason", "ticket")) {
+      assertEquals(Envelopes.UNREADABLE, moved.get(field).asString(), field);
+    }
+    assertEquals("token.create", moved.get("action").asString(), "the rest is as it is");
+  }
+
+  @Test
+  void whatWasChangedIsMarkedAndNeverTakenForErased() {
+    Envelopes envelopes = envelopes();
+    JsonNode stored = JsonMapper.shared().readTree(envelopes.write("e1", NOW, context(), CREATED));
+    String sealed = stored.get("reason").asString();
+    String head = sealed.substring(0, sealed.lastIndexOf(':') + 1);
+    for (String changed :
+        List.of(
+            "sealed:1:",
+            "sealed:1:nothing",
+            "sealed:1:nothing:AAAA",
+            head,
+            head + "AAAA",
+            head + "no base64",
+            sealed.substring(0, sealed.length() - 8),
+            head + "A".repeat(sealed.length() - head.length()))) {
+      assertEquals(
+          "{\"reason\":\"" + Envelopes.UNREADABLE + "\"}",
+          envelopes.open("e1", "{\"reason\":\"" + changed + "\"}"),
+          changed);
+    }
+    String noJson = "{\"error\":\"unreadable: the stored text is no JSON\"}";
+    assertEquals(noJson, envelopes.open("e1", "no json"));
+    assertEquals(noJson, envelopes.openPayload("e1", "no json"));
   }
 
   @Test
@@ -182,8 +212,7 @@ class EnvelopesTest {
     assertEquals(
         "{\"description\":\"Bob's\"}",
         envelopes.openPayload("e1", "{\"description\":\"" + sealed + "\"}"));
-    assertThrows(
-        IllegalStateException.class, () -> envelopes.openText("e2", "description", sealed));
+    assertEquals(Envelopes.UNREADABLE, envelopes.openText("e2", "description", sealed));
     assertEquals("", envelopes.sealText(new TokenId(7), "e1", "description", ""));
     try (Stream<Path> keys = Files.list(directory.resolve("subjects"))) {
       for (Path key : keys.toList()) {

@@ -279,6 +279,14 @@ class TamperIT {
         "root_differs|DELETE FROM audit.leaf WHERE leaf_index = 7; UPDATE audit.leaf SET"
             + " leaf_index = -leaf_index WHERE leaf_index > 7; UPDATE audit.leaf SET leaf_index ="
             + " -leaf_index - 1 WHERE leaf_index < 0",
+        "root_differs|ALTER TABLE audit.leaf DROP CONSTRAINT leaf_global_index_key; ALTER TABLE"
+            + " audit.leaf DROP CONSTRAINT leaf_event_id_key; UPDATE audit.leaf SET leaf_index ="
+            + " -leaf_index WHERE leaf_index > 7; UPDATE audit.leaf SET leaf_index = -leaf_index +"
+            + " 1 WHERE leaf_index < 0; INSERT INTO audit.leaf SELECT 8, global_index, event_id,"
+            + " sequenced_at, entry, leaf_hash, mac_valid FROM audit.leaf WHERE leaf_index = 7",
+        "end_cut_off|TRUNCATE ledger.event, state.event_salt, audit.leaf, audit.node,"
+            + " audit.checkpoint, audit.generation, audit.signing_key; UPDATE audit.tree_head SET"
+            + " size = 0, edge = '', root = sha256('')",
       })
   void whateverElseIsChangedIsFound(String attack) throws SQLException {
     String[] parts = attack.split("\\|", 2);
@@ -322,6 +330,7 @@ class TamperIT {
       signed(ledger, 3);
     }
     assertEquals(1, number(database, alerts("ForgedEventFound")), "the finding is itself no find");
+    assertOneCommit(database, "ForgedEventFound", "audit.leaf WHERE NOT mac_valid");
     try (Connection connection = TestPostgres.connect(database);
         Statement statement = connection.createStatement();
         ResultSet row =
@@ -331,6 +340,32 @@ class TamperIT {
       assertEquals("forged", row.getString(1));
       assertFalse(row.next());
     }
+  }
+
+  /** A node that cannot say it gives no place either, and says it when it can. */
+  @Test
+  void aForgedEventGetsNoPlaceWithoutTheEventThatSaysSo() throws Exception {
+    DatabaseUrl database = TestPostgres.freshDatabase();
+    Path own = freshKeys("forged-unsaid");
+    try (Ledger ledger = TestLedger.open(database, own)) {
+      TestLedger.create(ledger, "t", TestLedger.newHash(), "db:a:read").join();
+      signed(ledger, 1);
+      change(
+          database,
+          "ALTER TABLE ledger.event ADD CONSTRAINT unsaid CHECK (event_type <>"
+              + " 'ForgedEventFound')",
+          "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
+              + " event_type, revision, occurred_at, payload, metadata, mac) SELECT 'forged',"
+              + " 'token:forged', 0, aggregate_type, event_type, revision, occurred_at,"
+              + " payload, metadata, mac FROM ledger.event ORDER BY global_index LIMIT 1");
+      TestLedger.create(ledger, "after", TestLedger.newHash(), "db:a:read").join();
+    }
+    assertEquals(1, number(database, "SELECT count(*) FROM audit.leaf"), "no leaf was given");
+    change(database, "ALTER TABLE ledger.event DROP CONSTRAINT unsaid");
+    try (Ledger ledger = TestLedger.open(database, own)) {
+      signed(ledger, 4);
+    }
+    assertOneCommit(database, "ForgedEventFound", "audit.leaf WHERE NOT mac_valid");
   }
 
   private static String alerts(String type) {
@@ -360,6 +395,17 @@ class TamperIT {
       TimeUnit.MILLISECONDS.sleep(20);
     }
     assertEquals(1, number(database, alerts(type)), type);
+  }
+
+  /** Neither is there without the other, wherever the node dies. */
+  private static void assertOneCommit(DatabaseUrl database, String type, String row)
+      throws SQLException {
+    assertEquals(
+        number(database, "SELECT xmin::text::bigint FROM " + row),
+        number(
+            database,
+            "SELECT xmin::text::bigint FROM ledger.event WHERE event_type = '" + type + "'"),
+        type);
   }
 
   private static Path freshKeys(String name) throws IOException {
@@ -552,6 +598,7 @@ class TamperIT {
               .entries();
       assertEquals(1, begun.size());
       assertEquals("alice", begun.get(0).actorName(), "who asked for it");
+      assertOneCommit(database, "LogGenerationStarted", "audit.generation WHERE generation = 2");
       assertTrue(begun.get(0).payload().contains("restored from the backup of monday"));
       assertEquals(
           List.of("smaller_than_signed"),
@@ -694,6 +741,12 @@ class TamperIT {
               + "\",\"new_vkey\":\""
               + both.verifierKeys("test/log/1").get(1)
               + "\"}");
+      assertOneCommit(
+          database,
+          "SigningKeyRotated",
+          "audit.signing_key WHERE verifier_key = '"
+              + both.verifierKeys("test/log/1").get(1)
+              + "'");
     }
     try (Ledger ledger = TestLedger.openWithKeys(database, own, List.of(next))) {
       create(ledger, 6, 9);
