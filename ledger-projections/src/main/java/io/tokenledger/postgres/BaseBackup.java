@@ -18,6 +18,8 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -40,6 +42,10 @@ public final class BaseBackup {
   private static final String PASSWORD = "postgres.password";
   private static final String CONTROL = "global/pg_control";
   private static final Duration RECOVERY_LIMIT = Duration.ofHours(24);
+
+  /** When this is read PostgreSQL knows no names of time zones, not even Z. */
+  private static final DateTimeFormatter RECOVERY_TIME =
+      DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss.SSSSSS'+00'").withZone(ZoneOffset.UTC);
 
   /** Made anew by each start; the write-ahead log is copied by itself. */
   private static final Set<String> CONTENTS_LEFT_OUT =
@@ -226,7 +232,7 @@ public final class BaseBackup {
         settings.add(WalArchive.restoring(walArchive));
         settings.add("recovery_target_action=promote");
         if (until != null) {
-          settings.add("recovery_target_time=" + until);
+          settings.add("recovery_target_time=" + RECOVERY_TIME.format(until));
         }
       }
       Files.move(fresh, cluster, StandardCopyOption.ATOMIC_MOVE);
