@@ -35,6 +35,9 @@ final class LedgerFilter extends OncePerRequestFilter {
           "/metrics", "metrics",
           "/ready", "ready");
 
+  /** Those that say that the process runs, not that it decides. */
+  private static final Set<String> RUNNING_PROBES = Set.of("ping", "metrics");
+
   private static final Set<String> TOKEN_PATHS = Set.of(TokenRoutes.TOKEN, TokenRoutes.ENTERPRISE);
 
   private final Ledger ledger;
@@ -66,6 +69,11 @@ final class LedgerFilter extends OncePerRequestFilter {
         return;
       }
       String path = RoutedPath.of(request);
+      String restored = ledger.restored();
+      if (restored != null && !isOpenWhileRestored(path)) {
+        denyRestored(request, response, path, restored);
+        return;
+      }
       if (options.withoutAuth()) {
         if (changesTokens(request.getMethod(), path)) {
           throw Rejection.withoutAuth();
@@ -109,6 +117,32 @@ final class LedgerFilter extends OncePerRequestFilter {
     }
     String probe = PROBE_PATHS.get(path);
     return probe != null && options.disableAuthz().contains(probe);
+  }
+
+  /** The description of the routes, and what was opened that neither decides nor says it could. */
+  private boolean isOpenWhileRestored(String path) {
+    String probe = PROBE_PATHS.get(path);
+    return path.equals("/openapi.json")
+        || (probe != null
+            && RUNNING_PROBES.contains(probe)
+            && options.disableAuthz().contains(probe));
+  }
+
+  /**
+   * Nobody is authenticated: whose token was revoked since is just what this database does not
+   * know. A decision is a "no", which no gateway takes for a server that is away; the rest waits.
+   */
+  private static void denyRestored(
+      HttpServletRequest request, HttpServletResponse response, String path, String restored)
+      throws IOException {
+    if (path.equals(LedgerRoutes.CHECK) && request.getMethod().equals("POST")) {
+      LedgerRoutes.answer(response, false, "ledger_restored", null, null, null);
+      return;
+    }
+    Answers.write(
+        response,
+        503,
+        JsonText.error(restored + ": every decision is denied until ledger replay restore accept"));
   }
 
   private RequestContext authenticated(

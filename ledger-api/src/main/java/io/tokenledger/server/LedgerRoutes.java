@@ -152,7 +152,7 @@ class LedgerRoutes {
                     "action must be create, describe, read, write or delete, got " + text));
   }
 
-  private static void answer(
+  static void answer(
       HttpServletResponse response,
       boolean allowed,
       String reason,

@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -189,6 +190,8 @@ public final class BaseBackup {
    * @param dataDir must hold no cluster
    * @param walArchive where the write-ahead log since the backup lies; null for none
    * @param until the last moment that is wanted; null for the newest there is
+   * @param recovered gets the superuser's access to the ledger's database; only when it returns can
+   *     the directory be started
    * @throws IllegalStateException with one sentence when that cannot be done, such as when the log
    *     ends before the moment
    */
@@ -197,7 +200,8 @@ public final class BaseBackup {
       Path dataDir,
       @Nullable Path binaries,
       @Nullable Path walArchive,
-      @Nullable Instant until) {
+      @Nullable Instant until,
+      Consumer<DatabaseUrl> recovered) {
     if (!Files.isRegularFile(from.resolve(PASSWORD))
         || !Files.isRegularFile(from.resolve(CLUSTER).resolve("backup_label"))) {
       throw new IllegalStateException("--from " + from + " holds no backup");
@@ -235,8 +239,9 @@ public final class BaseBackup {
           settings.add("recovery_target_time=" + RECOVERY_TIME.format(until));
         }
       }
+      Files.createFile(dataDir.resolve(EmbeddedPostgres.UNFINISHED_RESTORE));
       Files.move(fresh, cluster, StandardCopyOption.ATOMIC_MOVE);
-      recover(dataDir, binaries, settings);
+      recover(dataDir, binaries, settings, recovered);
     } catch (IOException e) {
       throw new IllegalStateException("the backup was not restored: " + e.getMessage(), e);
     } catch (InterruptedException e) {
@@ -245,14 +250,17 @@ public final class BaseBackup {
     }
   }
 
-  private static void recover(Path dataDir, @Nullable Path binaries, List<String> settings)
+  private static void recover(
+      Path dataDir, @Nullable Path binaries, List<String> settings, Consumer<DatabaseUrl> recovered)
       throws IOException, InterruptedException {
     try {
-      EmbeddedPostgres.recover(dataDir, binaries, settings, RECOVERY_LIMIT);
-    } catch (IllegalStateException e) {
+      EmbeddedPostgres.recover(dataDir, binaries, settings, RECOVERY_LIMIT, recovered);
+      Files.delete(dataDir.resolve(EmbeddedPostgres.UNFINISHED_RESTORE));
+    } catch (RuntimeException e) {
       // What is not what was asked for must not be taken for it.
       PostgresBinaries.deleteTree(dataDir.resolve(CLUSTER));
       Files.deleteIfExists(dataDir.resolve(PASSWORD));
+      Files.deleteIfExists(dataDir.resolve(EmbeddedPostgres.UNFINISHED_RESTORE));
       throw e;
     }
   }

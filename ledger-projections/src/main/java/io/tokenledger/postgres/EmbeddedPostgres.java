@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,6 +47,10 @@ public final class EmbeddedPostgres implements AutoCloseable {
 
   private static final String SUPERUSER = "postgres";
   private static final String DATABASE = "ledger";
+
+  /** A file beside a cluster that is being restored: it must not be taken for a ledger yet. */
+  static final String UNFINISHED_RESTORE = "restore.unfinished";
+
   private static final Duration START_LIMIT = Duration.ofSeconds(60);
   private static final Duration STALE_LOCK_LIMIT = Duration.ofSeconds(15);
   private static final Duration RESTART_PAUSE = Duration.ofSeconds(3);
@@ -72,6 +77,10 @@ public final class EmbeddedPostgres implements AutoCloseable {
 
     Path log() {
       return dataDir.resolve("postgres.log");
+    }
+
+    Path unfinished() {
+      return dataDir.resolve(UNFINISHED_RESTORE);
     }
 
     Path pidFile() {
@@ -204,6 +213,10 @@ public final class EmbeddedPostgres implements AutoCloseable {
     ServerAccount account = ServerAccount.choose();
     open(directory, account);
     Layout layout = new Layout(directory, binaries(directory, givenBinaries, account));
+    if (Files.exists(layout.unfinished())) {
+      throw new IllegalStateException(
+          "--data-dir " + directory + ": a restore into it was broken off; empty it and restore");
+    }
     if (!Files.isDirectory(layout.cluster())) {
       initialise(layout, account);
     }
@@ -374,15 +387,20 @@ public final class EmbeddedPostgres implements AutoCloseable {
   }
 
   /**
-   * Lets a copied cluster recover, and stops it again. What it is told to recover to must be
-   * reached.
+   * Lets a copied cluster recover, hands it over, and stops it again. What it is told to recover to
+   * must be reached.
    *
    * @param settings of the recovery, {@code name=value}
    * @param patience how long it may take
+   * @param recovered gets the superuser's access to the ledger's database
    * @throws IllegalStateException with PostgreSQL's own words when it does not succeed
    */
   static void recover(
-      Path dataDir, @Nullable Path givenBinaries, List<String> settings, Duration patience)
+      Path dataDir,
+      @Nullable Path givenBinaries,
+      List<String> settings,
+      Duration patience,
+      Consumer<DatabaseUrl> recovered)
       throws IOException, InterruptedException {
     Path directory = dataDir.toAbsolutePath().normalize();
     try (FileChannel lockFile = lock(directory)) {
@@ -396,6 +414,8 @@ public final class EmbeddedPostgres implements AutoCloseable {
       Running running = startServer(layout, account, password, 0, settings);
       try {
         awaitEndOfRecovery(layout, running, password, logSize, patience);
+        recovered.accept(
+            DatabaseUrl.of("127.0.0.1", running.port(), DATABASE, SUPERUSER, password));
       } finally {
         signal(running.server(), "INT");
         running.server().onExit().get(STOP_LIMIT.toSeconds(), TimeUnit.SECONDS);

@@ -12,6 +12,8 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
@@ -100,7 +102,8 @@ class BaseBackupIT {
                     tooLate,
                     TestPostgres.binaries(),
                     archive,
-                    Instant.now().plusSeconds(3600)));
+                    Instant.now().plusSeconds(3600),
+                    url -> {}));
     assertTrue(refused.getMessage().contains("recovery target"), refused.getMessage());
     assertFalse(Files.exists(tooLate.resolve("postgres")), "nothing that could be taken for it");
   }
@@ -109,7 +112,18 @@ class BaseBackupIT {
       String name, Path backup, Path archive, Instant until, String wanted, String unwanted)
       throws Exception {
     Path data = directory.resolve(name);
-    BaseBackup.restore(backup, data, TestPostgres.binaries(), archive, until);
+    List<String> databases = new ArrayList<>();
+    BaseBackup.restore(
+        backup,
+        data,
+        TestPostgres.binaries(),
+        archive,
+        until,
+        url -> {
+          assertTrue(Files.exists(data.resolve("restore.unfinished")), "cannot be started yet");
+          databases.add(url.database());
+        });
+    assertEquals(List.of("ledger"), databases, "handed over once");
     try (EmbeddedPostgres postgres = EmbeddedPostgres.start(data, TestPostgres.binaries())) {
       String count = "SELECT count(*) FROM kept WHERE t = ";
       assertEquals("1", ask(postgres.url(), count + "'before'"), name);
@@ -119,7 +133,7 @@ class BaseBackupIT {
     }
     assertThrows(
         IllegalStateException.class,
-        () -> BaseBackup.restore(backup, data, TestPostgres.binaries(), archive, until),
+        () -> BaseBackup.restore(backup, data, TestPostgres.binaries(), archive, until, url -> {}),
         "a database is not overwritten");
   }
 
@@ -129,12 +143,24 @@ class BaseBackupIT {
     Path empty = Files.createDirectories(directory.resolve("empty"));
     assertThrows(
         IllegalStateException.class,
-        () -> BaseBackup.restore(empty, data, TestPostgres.binaries(), null, null));
+        () -> BaseBackup.restore(empty, data, TestPostgres.binaries(), null, null, url -> {}));
     assertThrows(
         IllegalStateException.class,
-        () -> BaseBackup.restore(empty, data, TestPostgres.binaries(), null, Instant.now()));
+        () ->
+            BaseBackup.restore(
+                empty, data, TestPostgres.binaries(), null, Instant.now(), url -> {}));
     assertFalse(Files.exists(data.resolve("postgres")));
     assertThrows(IllegalStateException.class, () -> EmbeddedPostgres.running(empty));
+  }
+
+  @Test
+  void aRestoreThatWasBrokenOffIsNoDatabase() throws Exception {
+    Files.createFile(directory.resolve("restore.unfinished"));
+    IllegalStateException refused =
+        assertThrows(
+            IllegalStateException.class,
+            () -> EmbeddedPostgres.start(directory, TestPostgres.binaries()));
+    assertTrue(refused.getMessage().contains("broken off"), refused.getMessage());
   }
 
   @Test
