@@ -222,7 +222,9 @@ final class ReplayRestoreCommand {
       database.requireGiven();
       try (OfflineDatabase.Opened opened = database.openBeside()) {
         RestoreAcceptance.markRestored(
-            opened.url(), "ledger replay restore mark", "an operator says that it was restored");
+            opened.url(),
+            "ledger replay restore mark",
+            "an operator says that the database was restored");
         System.out.println("marked: every decision is denied until ledger replay restore accept");
         return 0;
       } catch (IllegalStateException | LedgerUnavailable e) {

@@ -85,7 +85,7 @@ final class RestoreCommand {
                 RestoreAcceptance.markRestored(
                     url,
                     "ledger restore base",
-                    "it was restored from a base backup"
+                    "the database was restored from a base backup"
                         + (moment == null ? "" : " to the moment " + moment)));
       } catch (IllegalStateException | IllegalArgumentException | LedgerUnavailable e) {
         throw new CommandFailed(LedgerCli.UNKNOWN, String.valueOf(e.getMessage()));
@@ -134,7 +134,9 @@ final class RestoreCommand {
       try (OfflineDatabase.Opened opened = database.openNew()) {
         // Before the first event is there: nothing must be decided by half of them.
         RestoreAcceptance.markRestored(
-            opened.url(), "ledger restore events", "it was restored from a backup of its events");
+            opened.url(),
+            "ledger restore events",
+            "the database was restored from a backup of its events");
         EventBackup.Summary read = EventBackup.read(Objects.requireNonNull(from), opened.url());
         try (Ledger.Offline ledger = Ledger.openOffline(opened.url(), new SimpleMeterRegistry())) {
           ledger.replay().swap((done, total) -> {});

@@ -106,6 +106,15 @@ class RestoreCliIT {
     }
   }
 
+  private static void assertEveryFileIsOnThePage(Path data) throws IOException {
+    String page = Files.readString(Path.of("../ops/runbooks/what-is-truth.md"));
+    try (Stream<Path> files = Files.list(data)) {
+      for (Path file : files.toList()) {
+        assertTrue(page.contains("\n| `" + file.getFileName() + "` | "), file.toString());
+      }
+    }
+  }
+
   private void copyKeys(Path from, Path to) throws IOException {
     for (String name : List.of("ledger.key", "signing.key")) {
       Files.copy(from.resolve(name), to.resolve(name));
@@ -138,6 +147,7 @@ class RestoreCliIT {
         TimeUnit.MILLISECONDS.sleep(20);
       }
       assertEverythingIsDenied(server, kept);
+      assertEveryFileIsOnThePage(Path.of(data));
       Said running = ledger("replay", "restore", "accept", "--data-dir", data, "--yes");
       assertEquals(LedgerCli.UNKNOWN, running.exit());
       assertTrue(running.err().contains("stop it first"), running.err());
