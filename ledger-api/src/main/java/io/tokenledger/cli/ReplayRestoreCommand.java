@@ -94,7 +94,7 @@ final class ReplayRestoreCommand {
     @Option(names = "--on-behalf-of", paramLabel = "PERSON", description = "For whom")
     private @Nullable String onBehalfOf;
 
-    @Option(names = "--dry-run", description = "Shows, and changes nothing")
+    @Option(names = "--dry-run", description = "Only shows")
     private boolean dryRun;
 
     @Option(
@@ -128,10 +128,10 @@ final class ReplayRestoreCommand {
               database.open("the server is running: stop it first, it denies everything");
           RestoreAcceptance acceptance =
               RestoreAcceptance.open(opened.url(), keys, new SimpleMeterRegistry())) {
-        if (!acceptance.isRestored() && known.isEmpty()) {
+        RestoreAcceptance.Shown shown = acceptance.show(known);
+        if (!acceptance.isRestored() && shown.absentEvents() == 0) {
           throw new CommandFailed(LedgerCli.UNKNOWN, "nothing says that it was restored");
         }
-        RestoreAcceptance.Shown shown = acceptance.show(known);
         print(shown);
         if (dryRun) {
           return 0;
@@ -155,11 +155,14 @@ final class ReplayRestoreCommand {
 
     private Path file(@Nullable String flag, String name, String variable, String beside) {
       String given = Remote.firstOf(flag, variable);
+      if (given != null) {
+        return Path.of(given);
+      }
       Path dataDir = database.dataDir();
-      if (given == null && dataDir == null) {
+      if (dataDir == null) {
         throw new CommandFailed(LedgerCli.USAGE, "give " + name);
       }
-      return given != null ? Path.of(given) : dataDir.resolve(beside);
+      return dataDir.resolve(beside);
     }
 
     private static void print(RestoreAcceptance.Shown shown) {
