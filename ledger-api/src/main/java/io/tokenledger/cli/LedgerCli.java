@@ -62,6 +62,8 @@ public final class LedgerCli implements Callable<Integer> {
     commands.put("check", CheckCommand::new);
     commands.put("audit", AuditCommand::new);
     commands.put("replay", ReplayCommand::new);
+    commands.put("backup", BackupCommand::new);
+    commands.put("restore", RestoreCommand::new);
     commands.put("completion", CompletionCommand::new);
     commands.put("man", ManCommand::new);
     return commands;

@@ -6,6 +6,7 @@ import io.tokenledger.postgres.EmbeddedPostgres;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -34,6 +35,22 @@ final class OfflineDatabase {
     }
   }
 
+  /** The one in that directory. */
+  static OfflineDatabase in(Path directory) {
+    OfflineDatabase database = new OfflineDatabase();
+    database.dataDir = directory;
+    return database;
+  }
+
+  /**
+   * @throws CommandFailed with {@link LedgerCli#USAGE} when none was given
+   */
+  void requireGiven() {
+    if (!isGiven()) {
+      throw new CommandFailed(LedgerCli.USAGE, "give --data-dir or --database-url");
+    }
+  }
+
   /** Whether one was given. */
   boolean isGiven() {
     return dataDir != null || databaseUrl != null;
@@ -44,10 +61,66 @@ final class OfflineDatabase {
     return dataDir;
   }
 
+  /** The PostgreSQL that the build unpacked; null for the one in the jars. */
+  static @Nullable Path binaries() {
+    String preset = System.getenv("LEDGER_POSTGRES_BINARIES");
+    return preset == null || preset.isEmpty() ? null : Path.of(preset);
+  }
+
+  /**
+   * For who only reads: also while a server runs.
+   *
+   * @throws CommandFailed with {@link LedgerCli#UNKNOWN} when it cannot be had
+   */
+  Opened openBeside() {
+    if (databaseUrl == null && dataDir != null) {
+      try {
+        Optional<DatabaseUrl> running = EmbeddedPostgres.running(dataDir);
+        if (running.isPresent()) {
+          return new Opened(null, running.get());
+        }
+      } catch (IllegalStateException e) {
+        throw new CommandFailed(LedgerCli.UNKNOWN, String.valueOf(e.getMessage()));
+      }
+    }
+    return open();
+  }
+
+  /**
+   * For who fills a database: a data directory that holds none gets one.
+   *
+   * @throws CommandFailed with {@link LedgerCli#UNKNOWN} when it cannot be had, or is there already
+   */
+  Opened openNew() {
+    Path directory = dataDir;
+    if (databaseUrl != null || directory == null) {
+      return open();
+    }
+    if (Files.exists(directory.resolve("postgres"))) {
+      throw new CommandFailed(
+          LedgerCli.UNKNOWN,
+          "--data-dir " + directory + " holds a database: give a directory without one");
+    }
+    try {
+      EmbeddedPostgres postgres = EmbeddedPostgres.start(directory, binaries());
+      return new Opened(postgres, postgres.url());
+    } catch (DataDirectoryInUse | IllegalStateException e) {
+      throw new CommandFailed(LedgerCli.UNKNOWN, String.valueOf(e.getMessage()));
+    }
+  }
+
   /**
    * @throws CommandFailed with {@link LedgerCli#UNKNOWN} when it cannot be had
    */
   Opened open() {
+    return open("the server is running: drop --data-dir");
+  }
+
+  /**
+   * @param whenRunning what to say when a server runs on it
+   * @throws CommandFailed with {@link LedgerCli#UNKNOWN} when it cannot be had
+   */
+  Opened open(String whenRunning) {
     try {
       if (databaseUrl != null) {
         return new Opened(null, DatabaseUrl.parse(databaseUrl));
@@ -56,13 +129,10 @@ final class OfflineDatabase {
       if (!Files.isDirectory(directory.resolve("postgres"))) {
         throw new IllegalArgumentException("--data-dir " + directory + " holds no ledger");
       }
-      String preset = System.getenv("LEDGER_POSTGRES_BINARIES");
-      EmbeddedPostgres postgres =
-          EmbeddedPostgres.start(
-              directory, preset == null || preset.isEmpty() ? null : Path.of(preset));
+      EmbeddedPostgres postgres = EmbeddedPostgres.start(directory, binaries());
       return new Opened(postgres, postgres.url());
     } catch (DataDirectoryInUse e) {
-      throw new CommandFailed(LedgerCli.UNKNOWN, "the server is running: drop --data-dir");
+      throw new CommandFailed(LedgerCli.UNKNOWN, whenRunning);
     } catch (IllegalStateException | IllegalArgumentException e) {
       throw new CommandFailed(LedgerCli.UNKNOWN, String.valueOf(e.getMessage()));
     }

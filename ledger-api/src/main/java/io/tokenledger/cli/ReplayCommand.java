@@ -23,7 +23,11 @@ import tools.jackson.databind.json.JsonMapper;
     name = "replay",
     description = "Rebuilds the authorization lookup from the events.",
     mixinStandardHelpOptions = true,
-    subcommands = {ReplayCommand.Verify.class, ReplayCommand.Swap.class})
+    subcommands = {
+      ReplayCommand.Verify.class,
+      ReplayCommand.Swap.class,
+      ReplayRestoreCommand.class
+    })
 final class ReplayCommand {
 
   private static final JsonMapper JSON = JsonMapper.shared();

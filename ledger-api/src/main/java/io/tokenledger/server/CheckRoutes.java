@@ -38,6 +38,9 @@ class CheckRoutes {
   static final String BATCH = "/api/v1/check/batch";
   static final String INTROSPECT = "/oauth2/introspect";
 
+  /** All that is told of a token that is not live (RFC 7662, 2.2). */
+  static final String INACTIVE = "{\"active\":false}";
+
   /** A check's body is a few hundred bytes; every token may send one. */
   private static final int MAX_CHECK_BYTES = 64 * 1024;
 
@@ -212,7 +215,7 @@ class CheckRoutes {
         decision.entry());
   }
 
-  private static ObjectNode answer(
+  static ObjectNode answer(
       boolean allowed,
       String reason,
       @Nullable Long tokenId,
@@ -254,7 +257,7 @@ class CheckRoutes {
           .requests()
           .decisionDenied(
               context, String.valueOf(dead), token == null ? null : "token:" + token.id());
-      Answers.write(response, 200, json.put("active", false).toString());
+      Answers.write(response, 200, INACTIVE);
       return;
     }
     json.put("active", true);

@@ -107,9 +107,12 @@ class GatewayRoutes {
     response.setStatus(200);
   }
 
-  /** No gateway's own question is a preflight; a client's is told no like any unknown route. */
-  static void refusePreflight(HttpServletResponse response) throws IOException {
-    deny(response, 403, "unknown_route", explanation("unknown_route"));
+  /**
+   * The answer to whoever asks: no gateway's own question is a preflight, and a restored ledger
+   * lets nobody through.
+   */
+  static void refuseAll(HttpServletResponse response, String reason) throws IOException {
+    deny(response, 403, reason, explanation(reason));
   }
 
   /** Null when the headers do not say one thing. */

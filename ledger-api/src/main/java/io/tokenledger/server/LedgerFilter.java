@@ -24,6 +24,9 @@ import org.springframework.web.filter.OncePerRequestFilter;
  */
 final class LedgerFilter extends OncePerRequestFilter {
 
+  /** Why every decision is a no until a restore was accepted. */
+  private static final String RESTORED = "ledger_restored";
+
   /** How a caller was authenticated who was not asked to be, under {@code --without-auth}. */
   static final String NO_AUTH = "none";
 
@@ -34,6 +37,9 @@ final class LedgerFilter extends OncePerRequestFilter {
           "/ping", "ping",
           "/metrics", "metrics",
           "/ready", "ready");
+
+  /** Those that say that the process runs, not that it decides. */
+  private static final Set<String> RUNNING_PROBES = Set.of("ping", "metrics");
 
   private static final Set<String> TOKEN_PATHS = Set.of(TokenRoutes.TOKEN, TokenRoutes.ENTERPRISE);
 
@@ -64,11 +70,14 @@ final class LedgerFilter extends OncePerRequestFilter {
       request.setAttribute(RequestContexts.ATTRIBUTE, context);
       response.setHeader("X-Request-Id", context.requestId());
       MDC.put("request_id", context.requestId());
+      String restored = ledger.restored();
       boolean preflight = request.getMethod().equals("OPTIONS");
       if (forwardAuth) {
         // A preflight's success would be a yes to the gateway.
         if (preflight) {
-          GatewayRoutes.refusePreflight(response);
+          GatewayRoutes.refuseAll(response, "unknown_route");
+        } else if (restored != null) {
+          GatewayRoutes.refuseAll(response, RESTORED);
         } else {
           chain.doFilter(request, response);
         }
@@ -76,6 +85,10 @@ final class LedgerFilter extends OncePerRequestFilter {
       }
       if (preflight) {
         answerPreflight(response);
+        return;
+      }
+      if (restored != null && !isOpenWhileRestored(path)) {
+        denyRestored(request, response, path, restored);
         return;
       }
       if (options.withoutAuth()) {
@@ -121,6 +134,38 @@ final class LedgerFilter extends OncePerRequestFilter {
     }
     String probe = PROBE_PATHS.get(path);
     return probe != null && options.disableAuthz().contains(probe);
+  }
+
+  /** The description of the routes, and what was opened that neither decides nor says it could. */
+  private boolean isOpenWhileRestored(String path) {
+    String probe = PROBE_PATHS.get(path);
+    return path.equals("/openapi.json")
+        || (probe != null
+            && RUNNING_PROBES.contains(probe)
+            && options.disableAuthz().contains(probe));
+  }
+
+  /**
+   * Nobody is authenticated: whose token was revoked since is just what this database does not
+   * know. A decision is a "no", which no gateway takes for a server that is away; the rest waits.
+   */
+  private static void denyRestored(
+      HttpServletRequest request, HttpServletResponse response, String path, String restored)
+      throws IOException {
+    boolean asks = request.getMethod().equals("POST");
+    if (asks && path.equals(CheckRoutes.CHECK)) {
+      Answers.write(
+          response, 200, CheckRoutes.answer(false, RESTORED, null, null, null).toString());
+      return;
+    }
+    if (asks && path.equals(CheckRoutes.INTROSPECT)) {
+      Answers.write(response, 200, CheckRoutes.INACTIVE);
+      return;
+    }
+    Answers.write(
+        response,
+        503,
+        JsonText.error(restored + ": every decision is denied until ledger replay restore accept"));
   }
 
   private RequestContext authenticated(

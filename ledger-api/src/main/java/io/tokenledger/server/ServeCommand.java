@@ -55,6 +55,14 @@ public final class ServeCommand implements Callable<Integer> {
   private @Nullable String dataDir;
 
   @Option(
+      names = "--wal-archive",
+      paramLabel = "DIR",
+      description =
+          "Copies the embedded database's write-ahead log there, for a restore to a moment"
+              + " [LEDGER_WAL_ARCHIVE]")
+  private @Nullable String walArchive;
+
+  @Option(
       names = "--database-url",
       paramLabel = "URL",
       description = "Owner's login at your own PostgreSQL, 15 or newer [LEDGER_DATABASE_URL]")
@@ -305,6 +313,7 @@ public final class ServeCommand implements Callable<Integer> {
             "--http-bind",
             value(httpBind, "127.0.0.1:8181", "LEDGER_HTTP_BIND", "INFLUXDB3_HTTP_BIND_ADDR")),
         data,
+        path(optional(walArchive, "LEDGER_WAL_ARCHIVE")),
         url == null ? null : databaseUrl(url),
         value(nodeId, hostName(), "LEDGER_NODE_ID", "INFLUXDB3_NODE_IDENTIFIER_PREFIX"),
         value(logOrigin, "token-ledger", "LEDGER_LOG_ORIGIN"),

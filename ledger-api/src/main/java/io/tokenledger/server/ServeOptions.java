@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param httpBind where to listen; loopback unless said otherwise
  * @param dataDir holds the embedded database and the keys
+ * @param walArchive where the embedded database copies its write-ahead log; null for nowhere
  * @param databaseUrl the owner's login at an external PostgreSQL; null for the embedded one
  * @param nodeId this node's name in every event
  * @param logOrigin this ledger's name in every event
@@ -46,6 +47,7 @@ import org.jspecify.annotations.Nullable;
 public record ServeOptions(
     BindAddress httpBind,
     Path dataDir,
+    @Nullable Path walArchive,
     @Nullable DatabaseUrl databaseUrl,
     String nodeId,
     String logOrigin,
@@ -78,6 +80,10 @@ public record ServeOptions(
     if ((tlsCert == null) != (tlsKey == null)) {
       throw new IllegalArgumentException("--tls-cert and --tls-key go together");
     }
+    if (walArchive != null && databaseUrl != null) {
+      throw new IllegalArgumentException(
+          "--wal-archive is for the embedded database; archive your own server's log with it");
+    }
     if (recoveryBind != null && !recoveryBind.isLoopback()) {
       throw new IllegalArgumentException(
           "--admin-token-recovery-http-bind must be a loopback address, got " + recoveryBind);
@@ -92,6 +98,7 @@ public record ServeOptions(
     Map<String, String> settings = new LinkedHashMap<>();
     settings.put("--http-bind", httpBind.toString());
     settings.put("--data-dir", dataDir.toString());
+    settings.put("--wal-archive", text(walArchive));
     settings.put("--database-url", text(databaseUrl));
     settings.put("--node-id", nodeId);
     settings.put("--log-origin", logOrigin);

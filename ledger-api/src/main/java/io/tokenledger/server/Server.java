@@ -98,7 +98,8 @@ public final class Server implements AutoCloseable {
     try {
       DatabaseUrl database = options.databaseUrl();
       if (database == null) {
-        EmbeddedPostgres postgres = EmbeddedPostgres.start(options.dataDir(), presetBinaries());
+        EmbeddedPostgres postgres =
+            EmbeddedPostgres.start(options.dataDir(), presetBinaries(), options.walArchive());
         parts.push(postgres);
         database = postgres.url();
       }
@@ -181,7 +182,7 @@ public final class Server implements AutoCloseable {
   }
 
   private static void provision(Ledger ledger, ServeOptions options) {
-    if (options.withoutAuth()) {
+    if (options.withoutAuth() || ledger.restored() != null) {
       return;
     }
     TokenFiles files = new TokenFiles(ledger);

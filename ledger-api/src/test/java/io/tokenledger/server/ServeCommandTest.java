@@ -98,6 +98,7 @@ class ServeCommandTest {
                 "--trust-checkpoint",
                 "--trusted-proxies",
                 "--version",
+                "--wal-archive",
                 "--without-auth",
                 "--witness")),
         names);

@@ -96,6 +96,19 @@ public sealed interface ControlEvent {
       String reason)
       implements ControlEvent {}
 
+  /**
+   * Someone took a restored database for the ledger from now on.
+   *
+   * @param size leaves it held
+   * @param knownSize leaves that the newest known checkpoint covers; 0 when none was known
+   * @param absentEvents events that were shown from elsewhere and that it did not hold
+   * @param reapplied commands that took back what those had taken from tokens
+   * @param highestTokenId every later token has a greater id
+   */
+  record RestoreAccepted(
+      long size, long knownSize, long absentEvents, int reapplied, long highestTokenId)
+      implements ControlEvent {}
+
   /** Checkpoints are signed with another key from now on; both are in C2SP's vkey form. */
   record SigningKeyRotated(String oldVkey, String newVkey) implements ControlEvent {}
 

@@ -408,6 +408,18 @@ public final class EventCatalogue {
               plain("previous_size", "integer"),
               plain("previous_note", "string"),
               plain("reason", "string"));
+      case RESTORE_ACCEPTED ->
+          service(
+              "Someone took a restored database for the ledger; what it lacked and was known was"
+                  + " taken from tokens again.",
+              "operator",
+              OTHER,
+              List.of("PCI 10.2.1.6", "NIST AU-9(3)", "NIST AU-12"),
+              size,
+              plain("known_size", "integer"),
+              plain("absent_events", "integer"),
+              plain("reapplied", "integer"),
+              plain("highest_token_id", "integer"));
       case SIGNING_KEY_ROTATED ->
           service(
               "Checkpoints are signed with another key from now on.",

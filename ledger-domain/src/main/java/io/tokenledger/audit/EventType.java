@@ -54,6 +54,7 @@ public enum EventType {
   WITNESS_REFUSED(ControlEvent.WitnessRefused.class, "WitnessRefused", "log.witness"),
   LOG_GENERATION_STARTED(
       ControlEvent.LogGenerationStarted.class, "LogGenerationStarted", "log.start_generation"),
+  RESTORE_ACCEPTED(ControlEvent.RestoreAccepted.class, "RestoreAccepted", "log.accept_restore"),
   SIGNING_KEY_ROTATED(ControlEvent.SigningKeyRotated.class, "SigningKeyRotated", "log.rotate_key"),
   SIGNING_REFUSED(ControlEvent.SigningRefused.class, "SigningRefused", "log.sign"),
   GRANT_DRIFT_FOUND(ControlEvent.GrantDriftFound.class, "GrantDriftFound", "log.check_grants"),

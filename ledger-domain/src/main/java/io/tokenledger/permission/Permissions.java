@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -139,6 +140,31 @@ public final class Permissions {
       }
     }
     return new Decision(false, null);
+  }
+
+  /**
+   * Whether this grants nothing that the other does not: for each resource that either names, and
+   * for the wildcard of each type, which stands for all that neither names.
+   */
+  public boolean isWithin(Permissions other) {
+    if (other.admin) {
+      return true;
+    }
+    if (admin) {
+      return false;
+    }
+    Set<Resource> resources = new HashSet<>(granted.keySet());
+    resources.addAll(other.granted.keySet());
+    return resources.stream()
+        .allMatch(resource -> other.actions(resource).containsAll(actions(resource)));
+  }
+
+  private EnumSet<Action> actions(Resource resource) {
+    EnumSet<Action> exact = granted.get(resource);
+    return exact != null
+        ? exact
+        : granted.getOrDefault(
+            new Resource(resource.type(), Permission.WILDCARD), EnumSet.noneOf(Action.class));
   }
 
   @Override

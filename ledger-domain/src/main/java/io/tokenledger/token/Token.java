@@ -56,7 +56,9 @@ public class Token {
   /** The days before an expiry at which notice is given, the earliest first. */
   public static final List<Integer> NOTICE_DAYS = List.of(30, 14, 7, 1);
 
-  private static final String STREAM_PREFIX = "token:";
+  /** What the identifier of each name's stream begins with. */
+  public static final String STREAM_PREFIX = "token:";
+
   private static final Duration MAX_GRACE = Duration.ofDays(90);
   private static final int MAX_DESCRIPTION_BYTES = 1_024;
 

@@ -98,6 +98,29 @@ class PermissionsTest {
         permissions("db:a,b:read", "db:b,a:write", "db:a:delete").texts());
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "db:a:read | db:a:read,write | true",
+        "db:a:read,write | db:a:read | false",
+        "db:a:read | db:*:read | true",
+        "db:*:read | db:a:read | false",
+        "db:*:read | *:*:* | true",
+        "*:*:* | db:*:read | false",
+        // The exact entry decides alone: beside this wildcard a may be written and not read.
+        "db:a:read | db:*:read db:a:write | false",
+        "db:*:read db:a:write | db:*:read,write | true",
+        "db:*:read db:a:write | db:*:read | false",
+        "system:ping:read | db:*:read | false",
+      })
+  void someAreWithinOthers(String inner, String outer, boolean within) {
+    Permissions wide = permissions(outer.split(" "));
+    assertEquals(within, permissions(inner.split(" ")).isWithin(wide));
+    assertTrue(wide.isWithin(wide), "all are within themselves");
+    assertTrue(Permissions.none().isWithin(wide));
+  }
+
   @Test
   void theExactEntryDecidesAloneAndNeverTheUnionWithTheWildcard() {
     Permissions both = permissions("db:a:read", "db:*:write");

@@ -40,9 +40,16 @@ public final class Follower implements AutoCloseable {
       """
       SELECT coalesce((SELECT next_leaf_index
                          FROM views.follower
+                        WHERE name = ?), 0)
+      """;
+
+  /** One that begins today leaves out what was before, and none is ever rebuilt. */
+  private static final String CURSOR =
+      """
+      SELECT coalesce((SELECT next_leaf_index
+                         FROM state.cursor
                         WHERE name = ?),
-                      CASE WHEN ? THEN (SELECT size FROM audit.tree_head WHERE log_id = 1)
-                           ELSE 0 END)
+                      (SELECT size FROM audit.tree_head WHERE log_id = 1))
       """;
 
   private static final String NEXT =
@@ -59,6 +66,14 @@ public final class Follower implements AutoCloseable {
   private static final String ADVANCE =
       """
       INSERT INTO views.follower (name, next_leaf_index)
+      VALUES (?, ?)
+          ON CONFLICT (name) DO UPDATE
+         SET next_leaf_index = excluded.next_leaf_index
+      """;
+
+  private static final String ADVANCE_CURSOR =
+      """
+      INSERT INTO state.cursor (name, next_leaf_index)
       VALUES (?, ?)
           ON CONFLICT (name) DO UPDATE
          SET next_leaf_index = excluded.next_leaf_index
@@ -174,9 +189,9 @@ public final class Follower implements AutoCloseable {
   }
 
   private long position(Connection connection) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(POSITION)) {
+    try (PreparedStatement statement =
+        connection.prepareStatement(projection.startsAtHead() ? CURSOR : POSITION)) {
       statement.setString(1, projection.name());
-      statement.setBoolean(2, projection.startsAtHead());
       try (ResultSet row = statement.executeQuery()) {
         row.next();
         return row.getLong(1);
@@ -213,7 +228,8 @@ public final class Follower implements AutoCloseable {
   }
 
   private void advance(Connection connection, long next) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(ADVANCE)) {
+    try (PreparedStatement statement =
+        connection.prepareStatement(projection.startsAtHead() ? ADVANCE_CURSOR : ADVANCE)) {
       statement.setString(1, projection.name());
       statement.setLong(2, next);
       statement.executeUpdate();

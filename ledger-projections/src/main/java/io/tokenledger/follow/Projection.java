@@ -13,7 +13,11 @@ public interface Projection {
   /** The advisory lock that lets one node at a time work on it, of {@code Locks}. */
   long lock();
 
-  /** Whether one that begins today leaves out what was before; else it begins with leaf 0. */
+  /**
+   * Whether it sends to someone outside: one that begins today leaves out what was before, and its
+   * position is no projection's but a cursor that a rebuild must not move. Else it begins with leaf
+   * 0.
+   */
   default boolean startsAtHead() {
     return false;
   }

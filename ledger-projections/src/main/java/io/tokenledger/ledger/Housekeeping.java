@@ -26,6 +26,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -53,6 +54,7 @@ final class Housekeeping implements AutoCloseable {
   private final CommandBatches commands;
   private final IdempotentAnswers answers;
   private final Runnable wake;
+  private final BooleanSupplier resting;
   private @Nullable ScheduledFuture<?> rounds;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
@@ -62,12 +64,20 @@ final class Housekeeping implements AutoCloseable {
             return thread;
           });
 
+  /**
+   * @param resting whether nothing may be done at present
+   */
   Housekeeping(
-      DataSource writers, CommandBatches commands, IdempotentAnswers answers, Runnable wake) {
+      DataSource writers,
+      CommandBatches commands,
+      IdempotentAnswers answers,
+      Runnable wake,
+      BooleanSupplier resting) {
     this.writers = writers;
     this.commands = commands;
     this.answers = answers;
     this.wake = wake;
+    this.resting = resting;
   }
 
   void start() {
@@ -77,6 +87,9 @@ final class Housekeeping implements AutoCloseable {
   }
 
   private void runSafely() {
+    if (resting.getAsBoolean()) {
+      return;
+    }
     try {
       run(Instant.now());
       int deleted = answers.deleteOld();

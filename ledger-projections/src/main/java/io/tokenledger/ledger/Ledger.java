@@ -32,6 +32,7 @@ import io.tokenledger.service.ServiceLife;
 import io.tokenledger.signing.CheckpointMemory;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.signing.CheckpointWatch;
+import io.tokenledger.signing.RestoreGuard;
 import io.tokenledger.signing.Signer;
 import io.tokenledger.signing.SigningKeys;
 import io.tokenledger.sql.SqlQueries;
@@ -127,6 +128,7 @@ public final class Ledger implements AutoCloseable {
   private final AuditLog audit;
   private final Replay replay;
   private final TransparencyLog log;
+  private final RestoreGuard guard;
   private final @Nullable LogAlerts alerts;
   private final @Nullable Signer signer;
   private final @Nullable CheckpointWatch watch;
@@ -174,7 +176,8 @@ public final class Ledger implements AutoCloseable {
     this.usage = new TokenUsage(writers);
     this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
     this.answers = new IdempotentAnswers(writers);
-    this.housekeeping = new Housekeeping(writers, commands, answers, this::wake);
+    this.housekeeping =
+        new Housekeeping(writers, commands, answers, this::wake, () -> restored() != null);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
     this.log =
         new TransparencyLog(
@@ -189,6 +192,7 @@ public final class Ledger implements AutoCloseable {
       this.sequencer = null;
       this.witnesses = List.of();
       this.timestamps = null;
+      this.guard = new RestoreGuard(writers, options.nodeId(), null, null, meters);
     } else {
       CheckpointMemory memory = new CheckpointMemory(options.stateDir());
       LogAlerts ownAlerts = new LogAlerts(requests, ALERT_RETRY_PAUSE);
@@ -206,6 +210,7 @@ public final class Ledger implements AutoCloseable {
         ownSigner.trust(note(options.trustCheckpoint()));
       }
       this.signer = ownSigner;
+      this.guard = new RestoreGuard(writers, options.nodeId(), ownSigner, memory, meters);
       this.verification = new SelfVerification(app, table, ownSigner, memory, requests);
       this.watch = new CheckpointWatch(readers, ownSigner, memory, ownAlerts);
       Sequencer ownSequencer =
@@ -282,6 +287,8 @@ public final class Ledger implements AutoCloseable {
     Schema.Logins logins = Schema.migrate(options.database());
     Ledger ledger = new Ledger(options, logins, key, meters);
     try {
+      ledger.guard.look();
+      ledger.guard.start(WATCH_INTERVAL);
       ledger.probe();
       if (ledger.sequencer != null && ledger.watch != null) {
         ledger.sequencer.start();
@@ -407,7 +414,7 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
-  private static HikariDataSource pool(
+  static HikariDataSource pool(
       DatabaseUrl app, String name, int size, boolean autoCommit, MeterRegistry meters) {
     HikariConfig config = new HikariConfig();
     config.setPoolName(name);
@@ -429,7 +436,7 @@ public final class Ledger implements AutoCloseable {
     return new HikariDataSource(config);
   }
 
-  private static void requireSameKey(HikariDataSource writers, LedgerKey key) {
+  static void requireSameKey(HikariDataSource writers, LedgerKey key) {
     try (Connection connection = writers.getConnection()) {
       try (PreparedStatement statement = connection.prepareStatement(ADD_KEY_CHECK)) {
         statement.setBytes(1, key.checkValue());
@@ -474,9 +481,16 @@ public final class Ledger implements AutoCloseable {
    *
    * @return completes after the commit with the token; exceptionally with {@link TokenRefused},
    *     {@link AnswerExists} when a command under the same {@link RequestKey} was there first, or
-   *     {@link LedgerUnavailable} when nothing is known to have been stored
+   *     {@link LedgerUnavailable} when nothing is known to have been stored, or nothing was because
+   *     the database was {@link #restored}
    */
   public CompletableFuture<TokenSummary> execute(Proposal proposal, RequestContext context) {
+    String restored = restored();
+    if (restored != null) {
+      return CompletableFuture.failedFuture(
+          new LedgerUnavailable(
+              "the restore was not accepted", new IllegalStateException(restored)));
+    }
     return commands
         .submit(proposal, context)
         .exceptionallyCompose(failure -> audited(proposal, context, unwrapped(failure)));
@@ -521,6 +535,14 @@ public final class Ledger implements AutoCloseable {
     return cause;
   }
 
+  /**
+   * Why nobody may be let in by what this database says: it is older than what was once signed, or
+   * was restored, and nobody accepted that yet. Null when it may decide.
+   */
+  public @Nullable String restored() {
+    return guard.restored();
+  }
+
   public TokenLookup lookup() {
     return lookup;
   }
@@ -543,10 +565,14 @@ public final class Ledger implements AutoCloseable {
    *
    * @param reason why, in words that are about no person
    * @return its name
-   * @throws IllegalStateException when this node has no key to sign with
+   * @throws IllegalStateException when this node has no key to sign with, or the database was
+   *     {@link #restored}: accepting that begins one
    * @throws LedgerUnavailable when the database does not answer
    */
   public String beginGeneration(String reason, RequestContext context) {
+    if (restored() != null) {
+      throw new IllegalStateException("the restore must be accepted: ledger replay restore accept");
+    }
     Signer ownSigner = requireSigner();
     try (Connection connection = writers.getConnection()) {
       Signer.Begun begun =
@@ -690,6 +716,7 @@ public final class Ledger implements AutoCloseable {
     if (timestamps != null) {
       timestamps.close();
     }
+    guard.close();
     housekeeping.close();
     commands.close();
     refusals.shutdown();

@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,6 +47,10 @@ public final class EmbeddedPostgres implements AutoCloseable {
 
   private static final String SUPERUSER = "postgres";
   private static final String DATABASE = "ledger";
+
+  /** A file beside a cluster that is being restored: it must not be taken for a ledger yet. */
+  static final String UNFINISHED_RESTORE = "restore.unfinished";
+
   private static final Duration START_LIMIT = Duration.ofSeconds(60);
   private static final Duration STALE_LOCK_LIMIT = Duration.ofSeconds(15);
   private static final Duration RESTART_PAUSE = Duration.ofSeconds(3);
@@ -57,6 +62,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
   private final Layout layout;
   private final ServerAccount account;
   private final int port;
+  private final List<String> settings;
   private volatile ProcessHandle server;
   private boolean closing;
 
@@ -73,6 +79,10 @@ public final class EmbeddedPostgres implements AutoCloseable {
       return dataDir.resolve("postgres.log");
     }
 
+    Path unfinished() {
+      return dataDir.resolve(UNFINISHED_RESTORE);
+    }
+
     Path pidFile() {
       return cluster().resolve("postmaster.pid");
     }
@@ -87,6 +97,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
       Layout layout,
       ServerAccount account,
       Running running,
+      List<String> settings,
       boolean adopted) {
     this.lockFile = lockFile;
     this.url = url;
@@ -94,6 +105,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
     this.account = account;
     this.server = running.server();
     this.port = running.port();
+    this.settings = List.copyOf(settings);
     this.adopted = adopted;
   }
 
@@ -117,12 +129,43 @@ public final class EmbeddedPostgres implements AutoCloseable {
    * @throws IllegalStateException with one sentence when the server cannot be started
    */
   public static EmbeddedPostgres start(Path dataDir, @Nullable Path binaries, int port) {
+    return start(dataDir, binaries, port, List.of());
+  }
+
+  /**
+   * The same, archiving its write-ahead log: each segment is copied as it is full, or after a
+   * minute. A server that is adopted goes on as it was started.
+   *
+   * @param walArchive directory, which is made when missing; null for none
+   * @throws DataDirectoryInUse when another ledger works on the directory
+   * @throws IllegalStateException with one sentence when the server cannot be started
+   */
+  public static EmbeddedPostgres start(
+      Path dataDir, @Nullable Path binaries, @Nullable Path walArchive) {
+    try {
+      return start(
+          dataDir,
+          binaries,
+          0,
+          walArchive == null
+              ? List.of()
+              : WalArchive.archiving(walArchive, ServerAccount.choose()::own));
+    } catch (IOException e) {
+      throw new IllegalStateException("--wal-archive " + walArchive + " cannot be made", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while PostgreSQL started", e);
+    }
+  }
+
+  private static EmbeddedPostgres start(
+      Path dataDir, @Nullable Path binaries, int port, List<String> settings) {
     Path directory = dataDir.toAbsolutePath().normalize();
     try {
       makePrivate(directory);
       FileChannel lockFile = lock(directory);
       try {
-        return start(directory, binaries, port, lockFile);
+        return start(directory, binaries, port, settings, lockFile);
       } catch (IOException | RuntimeException e) {
         lockFile.close();
         throw e;
@@ -161,11 +204,19 @@ public final class EmbeddedPostgres implements AutoCloseable {
   }
 
   private static EmbeddedPostgres start(
-      Path directory, @Nullable Path givenBinaries, int port, FileChannel lockFile)
+      Path directory,
+      @Nullable Path givenBinaries,
+      int port,
+      List<String> settings,
+      FileChannel lockFile)
       throws IOException, InterruptedException {
     ServerAccount account = ServerAccount.choose();
     open(directory, account);
     Layout layout = new Layout(directory, binaries(directory, givenBinaries, account));
+    if (Files.exists(layout.unfinished())) {
+      throw new IllegalStateException(
+          "--data-dir " + directory + ": a restore into it was broken off; empty it and restore");
+    }
     if (!Files.isDirectory(layout.cluster())) {
       initialise(layout, account);
     }
@@ -173,11 +224,11 @@ public final class EmbeddedPostgres implements AutoCloseable {
     String password = Files.readString(layout.passwordFile()).strip();
     Optional<Running> orphan = running(layout, password);
     Running running =
-        orphan.isPresent() ? orphan.get() : startServer(layout, account, password, port);
+        orphan.isPresent() ? orphan.get() : startServer(layout, account, password, port, settings);
     DatabaseUrl url = DatabaseUrl.of("127.0.0.1", running.port(), DATABASE, SUPERUSER, password);
     createDatabase(url);
     EmbeddedPostgres embedded =
-        new EmbeddedPostgres(lockFile, url, layout, account, running, orphan.isPresent());
+        new EmbeddedPostgres(lockFile, url, layout, account, running, settings, orphan.isPresent());
     embedded.watch();
     return embedded;
   }
@@ -318,6 +369,95 @@ public final class EmbeddedPostgres implements AutoCloseable {
     return Optional.of(new Running(server.get(), port));
   }
 
+  /**
+   * The superuser's access to the ledger's database while another process runs it; empty when no
+   * server runs on that directory.
+   *
+   * @throws IllegalStateException when the directory holds none or cannot be read
+   */
+  public static Optional<DatabaseUrl> running(Path dataDir) {
+    Layout layout = new Layout(dataDir.toAbsolutePath().normalize(), dataDir);
+    try {
+      String password = Files.readString(layout.passwordFile()).strip();
+      return running(layout, password)
+          .map(found -> DatabaseUrl.of("127.0.0.1", found.port(), DATABASE, SUPERUSER, password));
+    } catch (IOException e) {
+      throw new IllegalStateException("--data-dir " + dataDir + " holds no ledger", e);
+    }
+  }
+
+  /**
+   * Lets a copied cluster recover, hands it over, and stops it again. What it is told to recover to
+   * must be reached.
+   *
+   * @param settings of the recovery, {@code name=value}
+   * @param patience how long it may take
+   * @param recovered gets the superuser's access to the ledger's database
+   * @throws IllegalStateException with PostgreSQL's own words when it does not succeed
+   */
+  static void recover(
+      Path dataDir,
+      @Nullable Path givenBinaries,
+      List<String> settings,
+      Duration patience,
+      Consumer<DatabaseUrl> recovered)
+      throws IOException, InterruptedException {
+    Path directory = dataDir.toAbsolutePath().normalize();
+    try (FileChannel lockFile = lock(directory)) {
+      LOG.debug("recovering under {}", lockFile);
+      ServerAccount account = ServerAccount.choose();
+      open(directory, account);
+      Layout layout = new Layout(directory, binaries(directory, givenBinaries, account));
+      requireSameMajorVersion(layout);
+      String password = Files.readString(layout.passwordFile()).strip();
+      long logSize = Files.exists(layout.log()) ? Files.size(layout.log()) : 0;
+      Running running = startServer(layout, account, password, 0, settings);
+      try {
+        awaitEndOfRecovery(layout, running, password, logSize, patience);
+        recovered.accept(
+            DatabaseUrl.of("127.0.0.1", running.port(), DATABASE, SUPERUSER, password));
+      } finally {
+        signal(running.server(), "INT");
+        running.server().onExit().get(STOP_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      }
+    } catch (java.util.concurrent.TimeoutException | java.util.concurrent.ExecutionException e) {
+      throw new IllegalStateException("PostgreSQL cannot be stopped after its recovery", e);
+    }
+  }
+
+  private static void awaitEndOfRecovery(
+      Layout layout, Running running, String password, long logSize, Duration patience)
+      throws IOException, InterruptedException {
+    DatabaseUrl url = DatabaseUrl.of("127.0.0.1", running.port(), SUPERUSER, SUPERUSER, password);
+    Instant end = Instant.now().plus(patience);
+    while (Instant.now().isBefore(end)) {
+      if (!running.server().isAlive()) {
+        throw new IllegalStateException(
+            "PostgreSQL does not recover: "
+                + fatal(logSince(layout.log(), logSize)).orElse(lastLine(layout.log())));
+      }
+      try (Connection connection = connect(url);
+          Statement statement = connection.createStatement();
+          ResultSet row = statement.executeQuery("SELECT pg_is_in_recovery()")) {
+        row.next();
+        if (!row.getBoolean(1)) {
+          return;
+        }
+      } catch (SQLException e) {
+        LOG.debug("not yet: {}", e.getMessage());
+      }
+      Thread.sleep(100);
+    }
+    throw new IllegalStateException("PostgreSQL still recovers after " + patience);
+  }
+
+  /** What it died of: not what it told who came too early or too late. */
+  private static Optional<String> fatal(String said) {
+    return said.lines()
+        .filter(line -> line.contains("FATAL:") && !line.contains("the database system is"))
+        .reduce((first, second) -> second);
+  }
+
   private static boolean serves(Layout layout, int port, String password) {
     DatabaseUrl url = DatabaseUrl.of("127.0.0.1", port, SUPERUSER, SUPERUSER, password);
     try (Connection connection = connect(url);
@@ -331,7 +471,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
   }
 
   private static Running startServer(
-      Layout layout, ServerAccount account, String password, int wantedPort)
+      Layout layout, ServerAccount account, String password, int wantedPort, List<String> settings)
       throws IOException, InterruptedException {
     // Not before: a server that is adopted works on as whom it was started.
     account.own(layout.cluster());
@@ -339,7 +479,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
     while (true) {
       long logSize = Files.exists(layout.log()) ? Files.size(layout.log()) : 0;
       int port = wantedPort == 0 ? freePort() : wantedPort;
-      Process process = launch(layout, account, port);
+      Process process = launch(layout, account, port, settings);
       Instant end = Instant.now().plus(START_LIMIT);
       while (process.isAlive() && Instant.now().isBefore(end)) {
         if (serves(layout, port, password)) {
@@ -366,14 +506,16 @@ public final class EmbeddedPostgres implements AutoCloseable {
       }
       // A killed server stays a zombie, and so its lock file valid, until someone reaps it.
       if (!lockIsStale || Instant.now().isAfter(staleLockEnd)) {
-        throw new IllegalStateException("PostgreSQL does not start: " + lastLine(layout.log()));
+        throw new IllegalStateException(
+            "PostgreSQL does not start: " + fatal(said).orElse(lastLine(layout.log())));
       }
       LOG.info("waiting for a PostgreSQL that was killed to be gone");
       Thread.sleep(300);
     }
   }
 
-  private static Process launch(Layout layout, ServerAccount account, int port) throws IOException {
+  private static Process launch(
+      Layout layout, ServerAccount account, int port, List<String> settings) throws IOException {
     List<String> command = new ArrayList<>(account.prefix());
     command.addAll(
         List.of(
@@ -395,6 +537,10 @@ public final class EmbeddedPostgres implements AutoCloseable {
             "idle_in_transaction_session_timeout=10min",
             "log_min_messages=warning",
             "log_line_prefix=%m [%p] ")) {
+      command.add("-c");
+      command.add(setting);
+    }
+    for (String setting : settings) {
       command.add("-c");
       command.add(setting);
     }
@@ -468,7 +614,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
     }
     LOG.error("PostgreSQL ended by itself: it is started again, see {}", layout.log());
     try {
-      server = startServer(layout, account, url.password(), port).server();
+      server = startServer(layout, account, url.password(), port, settings).server();
       watch();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -502,11 +648,11 @@ public final class EmbeddedPostgres implements AutoCloseable {
   public synchronized void close() {
     closing = true;
     try {
-      signal("INT");
+      signal(server, "INT");
       try {
         server.onExit().get(STOP_LIMIT.toSeconds(), TimeUnit.SECONDS);
       } catch (java.util.concurrent.TimeoutException | java.util.concurrent.ExecutionException e) {
-        signal("QUIT");
+        signal(server, "QUIT");
       }
       lockFile.close();
     } catch (IOException e) {
@@ -516,7 +662,8 @@ public final class EmbeddedPostgres implements AutoCloseable {
     }
   }
 
-  private void signal(String name) throws IOException, InterruptedException {
+  private static void signal(ProcessHandle server, String name)
+      throws IOException, InterruptedException {
     if (server.isAlive()) {
       new ProcessBuilder("kill", "-" + name, Long.toString(server.pid())).start().waitFor();
     }

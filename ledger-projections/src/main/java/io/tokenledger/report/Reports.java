@@ -53,6 +53,9 @@ public final class Reports {
       """
       SELECT name, next_leaf_index
         FROM views.follower
+       UNION ALL
+      SELECT name, next_leaf_index
+        FROM state.cursor
        ORDER BY name
       """;
 

@@ -720,6 +720,9 @@ public final class RequestLog implements AutoCloseable {
     if (event instanceof ControlEvent.LogGenerationStarted started) {
       return done(event, "log", "log:" + started.origin());
     }
+    if (event instanceof ControlEvent.RestoreAccepted accepted) {
+      return done(event, "log", "log:" + accepted.size());
+    }
     if (event instanceof ControlEvent.WitnessRefused refused) {
       return failed(
           event, "witness_refused", refused.status(), "checkpoint", "checkpoint:" + refused.size());

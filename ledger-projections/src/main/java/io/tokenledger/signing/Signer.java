@@ -158,6 +158,7 @@ public final class Signer implements TreeKeeper {
       requireOwnKey(session, generation);
       Checkpoint known = Checkpoint.parse(remembered(session, generation).text());
       requireContinued(session, known, edge);
+      requireAccepted(session);
       registerKeys(session, generation, edge.size());
       session.commit();
       knownSize = known.size();
@@ -276,6 +277,15 @@ public final class Signer implements TreeKeeper {
     }
   }
 
+  /** Also for a node that remembers nothing: what another one saw, or the restore itself said. */
+  private static void requireAccepted(Connection session) throws SQLException {
+    Optional<String> restored = RestoreTable.open(session);
+    if (restored.isPresent()) {
+      throw new TreeRefused(
+          "restore_not_accepted", restored.get() + "; see ledger replay restore accept");
+    }
+  }
+
   private void registerKeys(Connection session, int generation, long size) throws SQLException {
     List<CheckpointTable.Key> before =
         CheckpointTable.keys(session).stream()
@@ -296,6 +306,7 @@ public final class Signer implements TreeKeeper {
     if (edge.size() == knownSize || System.nanoTime() - lastSigned < interval.toNanos()) {
       return;
     }
+    requireAccepted(session);
     Checkpoint checkpoint = new Checkpoint(origin(generation), edge.size(), edge.root());
     SignedNote note = keys.sign(checkpoint.text(), checkpoint.origin());
     // Remembered first: a checkpoint that others saw and this node forgot could be contradicted.

@@ -7,6 +7,7 @@ import io.tokenledger.audit.ControlEvent.ConfigurationChanged;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.ControlEvent.GrantDriftFound;
 import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
+import io.tokenledger.audit.ControlEvent.RestoreAccepted;
 import io.tokenledger.audit.ControlEvent.ServiceStarted;
 import io.tokenledger.audit.ControlEvent.ServiceStopped;
 import io.tokenledger.audit.ControlEvent.SigningKeyRotated;
@@ -231,6 +232,12 @@ public final class EventJson {
       json.put("previous_size", started.previousSize());
       json.put("previous_note", started.previousNote());
       json.put("reason", started.reason());
+    } else if (event instanceof RestoreAccepted accepted) {
+      json.put("size", accepted.size());
+      json.put("known_size", accepted.knownSize());
+      json.put("absent_events", accepted.absentEvents());
+      json.put("reapplied", accepted.reapplied());
+      json.put("highest_token_id", accepted.highestTokenId());
     } else if (event instanceof SigningKeyRotated rotated) {
       json.put("old_vkey", rotated.oldVkey());
       json.put("new_vkey", rotated.newVkey());
@@ -438,6 +445,13 @@ public final class EventJson {
               number(json, "previous_size"),
               optionalString(json, "previous_note"),
               string(json, "reason"));
+      case RESTORE_ACCEPTED ->
+          new RestoreAccepted(
+              number(json, "size"),
+              number(json, "known_size"),
+              number(json, "absent_events"),
+              required(json, "reapplied").intValue(),
+              number(json, "highest_token_id"));
       case SIGNING_KEY_ROTATED ->
           new SigningKeyRotated(string(json, "old_vkey"), string(json, "new_vkey"));
       case SIGNING_REFUSED -> new SigningRefused(string(json, "reason"), number(json, "size"));

@@ -11,9 +11,11 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** All SQL on {@code ledger.event} that writes, and the read by stream. */
@@ -75,6 +77,25 @@ public final class EventTable {
        LIMIT 1
       """;
 
+  private static final String STORED =
+      """
+      SELECT event_id
+        FROM ledger.event
+       WHERE event_id = ANY (?::text[])
+      """;
+
+  private static final String LAST_TOKEN_ID =
+      """
+      SELECT last_value
+        FROM ledger.token_id
+      """;
+
+  private static final String RAISE_TOKEN_ID =
+      """
+      SELECT setval('ledger.token_id', greatest(last_value, ?))
+        FROM ledger.token_id
+      """;
+
   private final LedgerKey ledgerKey;
   private final SecureRandom random = new SecureRandom();
 
@@ -108,6 +129,46 @@ public final class EventTable {
     try (PreparedStatement statement = connection.prepareStatement(LOG_ORIGIN);
         ResultSet row = statement.executeQuery()) {
       return row.next() ? Optional.ofNullable(row.getString(1)) : Optional.empty();
+    }
+  }
+
+  /** Which of these ids there are events of. */
+  public static Set<String> stored(Connection connection, Set<String> eventIds)
+      throws SQLException {
+    Set<String> stored = new HashSet<>();
+    try (PreparedStatement statement = connection.prepareStatement(STORED)) {
+      statement.setArray(1, connection.createArrayOf("text", eventIds.toArray()));
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          stored.add(row.getString(1));
+        }
+      }
+    }
+    return stored;
+  }
+
+  /**
+   * The highest id that was drawn.
+   *
+   * @param owner the owner's connection: nodes may only draw
+   */
+  public static long lastTokenId(Connection owner) throws SQLException {
+    try (PreparedStatement statement = owner.prepareStatement(LAST_TOKEN_ID);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
+  /**
+   * Lets every id that is drawn from now on be greater than that one.
+   *
+   * @param owner the owner's connection, which commits by itself
+   */
+  public static void raiseTokenId(Connection owner, long id) throws SQLException {
+    try (PreparedStatement statement = owner.prepareStatement(RAISE_TOKEN_ID)) {
+      statement.setLong(1, id);
+      statement.execute();
     }
   }
 

@@ -38,12 +38,17 @@ public final class BundleWriter {
   /** First line of a manifest: it can never pass for a checkpoint. */
   static final String MANIFEST = "token-ledger bundle v1";
 
-  static final String CHECKPOINT = "checkpoint";
+  /** The signed note in a bundle. */
+  public static final String CHECKPOINT = "checkpoint";
+
   static final String LEFT = "left";
   static final String CONSISTENCY = "consistency";
   static final String SINCE = "consistency-since";
   static final String ENTRIES = "entries.ndjson";
-  static final String BODIES = "bodies.ndjson";
+
+  /** The events in a bundle, a line each. */
+  public static final String BODIES = "bodies.ndjson";
+
   static final String MANIFEST_FILE = "manifest";
 
   private static final int ED25519_BYTES = 64;

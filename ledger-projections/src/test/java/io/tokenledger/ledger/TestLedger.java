@@ -164,6 +164,23 @@ public final class TestLedger {
         meters);
   }
 
+  /** What accepts a restore of that database, with the keys and the memory of the node above. */
+  public static RestoreAcceptance acceptance(DatabaseUrl database, Path keys) {
+    return acceptance(database, keys, keys.resolve("state"));
+  }
+
+  /** The same on a machine that remembers what lies in that directory. */
+  public static RestoreAcceptance acceptance(DatabaseUrl database, Path keys, Path state) {
+    return RestoreAcceptance.open(
+        database,
+        new RestoreAcceptance.Keys(
+            keys.resolve("ledger.key"),
+            keys.resolve("subjects"),
+            List.of(keys.resolve("signing.key")),
+            state),
+        new SimpleMeterRegistry());
+  }
+
   public static RequestContext context(Actor actor) {
     return new RequestContext(
         actor,

@@ -282,7 +282,7 @@ class TokenLifeIT {
     try (Connection connection = TestPostgres.connect(database);
         Statement statement = connection.createStatement();
         var row =
-            statement.executeQuery("SELECT 1 FROM views.follower WHERE name = 'notice_webhook'")) {
+            statement.executeQuery("SELECT 1 FROM state.cursor WHERE name = 'notice_webhook'")) {
       return row.next();
     }
   }

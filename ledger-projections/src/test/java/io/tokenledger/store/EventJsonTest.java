@@ -147,6 +147,7 @@ class EventJsonTest {
       case LOG_GENERATION_STARTED ->
           new ControlEvent.LogGenerationStarted(
               2, "ledger/2", "ledger/1", 48_240, "ledger/1\n48240\n", "restored a backup");
+      case RESTORE_ACCEPTED -> new ControlEvent.RestoreAccepted(48_200, 48_240, 31, 4, 1_009);
       case SIGNING_KEY_ROTATED ->
           new ControlEvent.SigningKeyRotated("ledger+01+AAAA", "ledger+02+BBBB");
       case SIGNING_REFUSED -> new ControlEvent.SigningRefused("smaller_than_signed", 48_239);

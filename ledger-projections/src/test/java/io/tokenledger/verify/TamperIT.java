@@ -4,12 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.tokenledger.audit.EventType;
 import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditQuery;
 import io.tokenledger.ledger.Ledger;
+import io.tokenledger.ledger.RestoreAcceptance;
 import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.TestPostgres;
@@ -584,11 +586,17 @@ class TamperIT {
     TestPostgres.restore(database, backup);
     try (Ledger ledger = TestLedger.open(database, own)) {
       awaitRefusal(ledger);
+      assertTrue(ledger.restored().contains("remembers " + Checkpoint.parse(lost.text()).size()));
+      assertThrows(
+          IllegalStateException.class,
+          () -> ledger.beginGeneration("over HTTP", TestLedger.context(TestLedger.ADMIN)));
+      try (RestoreAcceptance acceptance = TestLedger.acceptance(database, own)) {
+        assertEquals(
+            "test/log/2",
+            acceptance.accept(acceptance.show(List.of()), TestLedger.context(TestLedger.ADMIN)));
+      }
+      awaitDeciding(ledger);
       create(ledger, 30, 40);
-      assertEquals(
-          "test/log/2",
-          ledger.beginGeneration(
-              "restored from the backup of monday", TestLedger.context(TestLedger.ADMIN)));
       SignedNote next = awaitOrigin(ledger, "test/log/2", 20);
       assertNull(ledger.signingRefused());
       List<AuditEntry> begun =
@@ -599,7 +607,7 @@ class TamperIT {
       assertEquals(1, begun.size());
       assertEquals("alice", begun.get(0).actorName(), "who asked for it");
       assertOneCommit(database, "LogGenerationStarted", "audit.generation WHERE generation = 2");
-      assertTrue(begun.get(0).payload().contains("restored from the backup of monday"));
+      assertTrue(begun.get(0).payload().contains("a restored database was accepted"));
       assertEquals(
           List.of("smaller_than_signed"),
           ledger
@@ -632,6 +640,14 @@ class TamperIT {
           assertFound("root_differs", verdict);
         }
       }
+    }
+  }
+
+  private static void awaitDeciding(Ledger ledger) throws InterruptedException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (ledger.restored() != null) {
+      assertTrue(System.nanoTime() < end, "decides in time");
+      TimeUnit.MILLISECONDS.sleep(20);
     }
   }
 
