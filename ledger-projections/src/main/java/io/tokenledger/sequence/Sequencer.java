@@ -105,6 +105,10 @@ public final class Sequencer implements AutoCloseable {
   private Frontier edge = new Frontier();
   private long renewed;
   private long floor;
+
+  /** Where a scan that filled its batch goes on; 0 when the next one begins at its bottom. */
+  private long resume;
+
   private long candidate;
   private long candidateXmax;
   private long candidateSince;
@@ -211,6 +215,7 @@ public final class Sequencer implements AutoCloseable {
     connection.commit();
     reload(connection);
     floor = 0;
+    resume = 0;
     candidate = 0;
     candidateXmax = Long.MAX_VALUE;
     candidateSince = System.nanoTime();
@@ -280,7 +285,10 @@ public final class Sequencer implements AutoCloseable {
       return 0;
     }
     long[] horizon = LogTable.horizon(connection);
-    List<LogRow> rows = LogTable.unsequenced(connection, reconcile ? 0 : floor, MAX_BATCH);
+    boolean whole = resume == 0;
+    long bottom = reconcile ? 0 : floor;
+    List<LogRow> rows = LogTable.unsequenced(connection, Math.max(bottom, resume), MAX_BATCH);
+    boolean full = rows.size() == MAX_BATCH;
     Frontier grown = edge.copy();
     List<LogTable.NewLeaf> added = rows.stream().map(this::leaf).toList();
     if (!rows.isEmpty() && !LogTable.append(connection, generation, grown, added)) {
@@ -304,7 +312,10 @@ public final class Sequencer implements AutoCloseable {
     }
     keeper.grown(connection, generation, edge.copy());
     connection.commit();
-    if (rows.size() < MAX_BATCH) {
+    // A backlog is drained upwards, for a scan over what just got its place would cost its square.
+    // What committed below meanwhile is found when the next scan begins at the bottom again.
+    resume = full ? rows.get(rows.size() - 1).globalIndex() : 0;
+    if (whole && !full) {
       if (reconcile) {
         lastReconcile = System.nanoTime();
         // The longer the history the longer it takes: it may never take more than its share.

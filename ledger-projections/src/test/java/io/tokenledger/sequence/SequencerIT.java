@@ -214,6 +214,36 @@ class SequencerIT {
     assertDense();
   }
 
+  /** A backlog is drained upwards, and what commits below it meanwhile is not left behind. */
+  @Test
+  void aBacklogOfSeveralBatchesGetsItsPlacesAndSoDoesWhatCommitsBelowIt() throws Exception {
+    try (Connection slow = TestPostgres.connect(database)) {
+      slow.setAutoCommit(false);
+      String late = insert(slow);
+      execute(
+          "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
+              + " event_type, revision, occurred_at, payload, metadata, mac)"
+              + " SELECT 'b' || i, 'b' || i, 0, 'Token', 'ResourceTokenCreated', '1',"
+              + " '2026-11-24T12:00:00.000Z', '{}', '{}', sha256('m')"
+              + " FROM generate_series(1, 12001) AS i");
+      sequencer(Duration.ofMinutes(5), Duration.ofMinutes(5));
+      await("SELECT count(*) FROM audit.leaf", 12_001, Duration.ofSeconds(30));
+      assertEquals(
+          0,
+          number(
+              "SELECT count(*) FROM audit.leaf AS one JOIN audit.leaf AS next"
+                  + " ON next.leaf_index = one.leaf_index + 1"
+                  + " WHERE next.global_index < one.global_index"),
+          "in the order of their rows");
+      slow.commit();
+      await(
+          "SELECT count(*) FROM audit.leaf WHERE event_id = '" + late + "'",
+          1,
+          Duration.ofSeconds(10));
+      assertDense();
+    }
+  }
+
   private int write(Random random, int transactions) throws Exception {
     int committed = 0;
     try (Connection connection = TestPostgres.connect(database)) {
