@@ -16,10 +16,12 @@ import java.util.regex.Pattern;
 import javax.crypto.Cipher;
 import javax.crypto.spec.GCMParameterSpec;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.node.StringNode;
 
 /**
  * Envelopes as they are stored: every key of audit-design 1.2 that can be known at the time of
@@ -166,12 +168,17 @@ public final class Envelopes {
 
   /** The payload for a reader who may see it, as {@link #open}. */
   public String openPayload(String eventId, String payload) {
-    return payload.contains(SEALED) ? openedPayload(eventId, payload).toString() : payload;
+    return openedPayload(eventId, payload).toString();
   }
 
-  /** The same, read. */
+  /** The same, read. One that is no JSON is its own text. */
   public JsonNode openedPayload(String eventId, String payload) {
-    JsonNode json = JSON.readTree(payload);
+    JsonNode json;
+    try {
+      json = JSON.readTree(payload);
+    } catch (JacksonException e) {
+      return StringNode.valueOf(payload);
+    }
     open(eventId, PAYLOAD.substring(0, PAYLOAD.length() - 1), json);
     return json;
   }
@@ -187,9 +194,14 @@ public final class Envelopes {
     return opened(eventId, metadata).toString();
   }
 
-  /** The same, read. */
+  /** The same, read. One that is no JSON is empty. */
   public JsonNode opened(String eventId, String metadata) {
-    JsonNode json = JSON.readTree(metadata);
+    JsonNode json;
+    try {
+      json = JSON.readTree(metadata);
+    } catch (JacksonException e) {
+      return JSON.createObjectNode();
+    }
     open(eventId, "", json);
     return json;
   }
