@@ -186,6 +186,7 @@ class CheckRoutes {
       case LIVE -> null;
       case EXPIRED -> "expired_token";
       case SUSPENDED -> "suspended_token";
+      case QUARANTINED -> "quarantined_token";
       case REVOKED, SUPERSEDED -> "revoked_token";
     };
   }

@@ -60,6 +60,9 @@ class LedgerRoutes {
     target.put("name", entry.targetName());
     json.put("request_id", entry.requestId());
     json.put("count", entry.count());
+    if (entry.quarantined()) {
+      json.put("quarantined", true);
+    }
     json.set("payload", JsonText.JSON.readTree(entry.payload()));
     json.set("envelope", JsonText.JSON.readTree(entry.envelope()));
     return json;
@@ -100,7 +103,10 @@ class LedgerRoutes {
               });
       ledger.requests().replayFinished(context, action, report.differenceCount() == 0, started);
       writeLine(out, json(report));
-    } catch (IllegalStateException | UnreadableEvent | LedgerUnavailable e) {
+    } catch (UnreadableEvent e) {
+      ledger.quarantine().found(e);
+      writeLine(out, JsonText.object().put("type", "error").put("error", e.getMessage()));
+    } catch (IllegalStateException | LedgerUnavailable e) {
       writeLine(out, JsonText.object().put("type", "error").put("error", e.getMessage()));
     }
   }
@@ -145,7 +151,7 @@ class LedgerRoutes {
     }
   }
 
-  private static void require(Actor actor, String name, Action action) {
+  static void require(Actor actor, String name, Action action) {
     if (actor.type() != Actor.Type.SYSTEM
         && !actor.permissions().decide(ResourceType.LEDGER, name, action).allowed()) {
       throw Rejection.forbidden();

@@ -9,6 +9,8 @@ import io.tokenledger.token.Actor;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import org.springframework.web.bind.annotation.GetMapping;
@@ -55,7 +57,10 @@ class ProbeRoutes {
   void ready(HttpServletRequest request, HttpServletResponse response) throws IOException {
     authorize(request, "ready");
     ledger.checkHealthy();
-    Answers.write(response, 200, "OK");
+    // Still ready: decisions and commands do not wait for what follows the events.
+    List<String> lines = new ArrayList<>(List.of("OK"));
+    lines.addAll(ledger.standing());
+    Answers.write(response, 200, String.join("\n", lines));
   }
 
   @RequestMapping(

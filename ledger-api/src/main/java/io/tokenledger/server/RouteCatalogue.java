@@ -8,6 +8,8 @@ import static io.tokenledger.audit.EventType.AUDIT_PROOF_ISSUED;
 import static io.tokenledger.audit.EventType.AUTHENTICATION_FAILED;
 import static io.tokenledger.audit.EventType.COMMAND_REJECTED;
 import static io.tokenledger.audit.EventType.DECISIONS_DENIED;
+import static io.tokenledger.audit.EventType.EVENT_QUARANTINED;
+import static io.tokenledger.audit.EventType.EVENT_RELEASED;
 import static io.tokenledger.audit.EventType.LOG_GENERATION_STARTED;
 import static io.tokenledger.audit.EventType.NAMED_ADMIN_CREATED;
 import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_CREATED;
@@ -167,6 +169,19 @@ final class RouteCatalogue {
           route("POST", TlogRoutes.GENERATIONS, "admin", COMMAND_REJECTED, LOG_GENERATION_STARTED),
           route("POST", LedgerRoutes.VERIFY, "ledger:replay:read or admin", REPLAY_FINISHED),
           route("POST", LedgerRoutes.SWAP, "ledger:replay:write or admin", REPLAY_FINISHED),
+          route("GET", QuarantineRoutes.QUARANTINE, "ledger:replay:read or admin"),
+          route(
+              "POST",
+              QuarantineRoutes.QUARANTINE,
+              "ledger:replay:write or admin",
+              COMMAND_REJECTED,
+              EVENT_QUARANTINED),
+          route(
+              "POST",
+              QuarantineRoutes.RELEASE,
+              "ledger:replay:write or admin",
+              COMMAND_REJECTED,
+              EVENT_RELEASED),
           probe("GET", "/health", "health"),
           probe("GET", "/api/v1/health", "health"),
           probe("GET", "/ready", "ready"),

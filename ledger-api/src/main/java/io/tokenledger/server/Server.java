@@ -64,6 +64,7 @@ public final class Server implements AutoCloseable {
     CheckRoutes.class,
     GatewayRoutes.class,
     LedgerRoutes.class,
+    QuarantineRoutes.class,
     CatalogueRoutes.class
   })
   static class Configuration {

@@ -4,16 +4,23 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.postgres.EmbeddedPostgres;
 import io.tokenledger.server.TestServer;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.net.ServerSocket;
+import java.net.URLEncoder;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,7 +47,12 @@ class CompletenessIT {
 
   /** What a node appends by itself at its start, beside what is tried here. */
   private static final Set<String> NODES_OWN =
-      Set.of("AuditVerified", "ServiceStarted", "LogGenerationStarted");
+      Set.of(
+          "AuditVerified",
+          "ServiceStarted",
+          "LogGenerationStarted",
+          "UnreadableEventFound",
+          "ForgedEventFound");
 
   /** They take a body and change nothing. */
   private static final Set<String> READS =
@@ -70,6 +82,7 @@ class CompletenessIT {
           "audit history",
           "audit access",
           "audit population",
+          "replay unreadable",
           "completion",
           "man");
 
@@ -130,6 +143,7 @@ class CompletenessIT {
   private static final String REGENERATE = BOOTSTRAP + "/regenerate";
 
   @TempDir static Path directory;
+  private static EmbeddedPostgres postgres;
   private static TestServer server;
   private static int recoveryPort;
   private static int next;
@@ -139,16 +153,66 @@ class CompletenessIT {
     try (ServerSocket socket = new ServerSocket(0)) {
       recoveryPort = socket.getLocalPort();
     }
+    postgres =
+        EmbeddedPostgres.start(directory.resolve("postgres"), Path.of("target/app/postgres"));
     server =
         new TestServer(
             directory.resolve("data"),
-            Map.of("LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND", "127.0.0.1:" + recoveryPort));
+            Map.of(
+                "LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND",
+                "127.0.0.1:" + recoveryPort,
+                "LEDGER_DATABASE_URL",
+                "postgresql://%s:%s@127.0.0.1:%d/postgres"
+                    .formatted(
+                        postgres.url().user(),
+                        URLEncoder.encode(postgres.url().password(), StandardCharsets.UTF_8),
+                        postgres.port())));
     assertEquals(201, server.bootstrap("the-first-request").statusCode());
   }
 
   @AfterAll
   static void stop() {
     server.close();
+    postgres.close();
+  }
+
+  /** An event of a type that nobody knows, as a later version may have left it. */
+  private static String unreadable() {
+    String id = newName();
+    execute(
+        "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
+            + " event_type, revision, occurred_at, payload, metadata, mac) SELECT '%s', 'token:%s',"
+                .formatted(id, id)
+            + " 0, 'Token', 'TokenEaten', '1', occurred_at, '{}', '{}', mac"
+            + " FROM ledger.event ORDER BY global_index LIMIT 1");
+    return id;
+  }
+
+  /** The creation of a token, quarantined by a version that could not read it. */
+  private static String quarantined() {
+    String name = newName();
+    made(name);
+    execute(
+        "INSERT INTO state.quarantine (event_id, global_index, aggregate_id, reason, state)"
+            + " SELECT event_id, global_index, aggregate_id, 'a test', 'quarantined'"
+            + " FROM ledger.event WHERE aggregate_id = 'token:%s'".formatted(name));
+    return execute(
+        "SELECT event_id FROM ledger.event WHERE aggregate_id = 'token:%s'".formatted(name));
+  }
+
+  private static String execute(String sql) {
+    DatabaseUrl url = postgres.url().on("postgres");
+    try (Connection connection =
+            DriverManager.getConnection(url.jdbcUrl(), url.user(), url.password());
+        Statement statement = connection.createStatement()) {
+      if (!statement.execute(sql)) {
+        return "";
+      }
+      statement.getResultSet().next();
+      return statement.getResultSet().getString(1);
+    } catch (SQLException e) {
+      throw new AssertionError(e);
+    }
   }
 
   private static String newName() {
@@ -206,6 +270,12 @@ class CompletenessIT {
     samples.put(
         "POST /api/v1/tokens/import",
         new Sample("/api/v1/tokens/import", "{\"tokens\":" + importRows(newName()) + "}"));
+    samples.put(
+        "POST /api/v1/replay/quarantine",
+        new Sample("/api/v1/replay/quarantine", "{\"event_id\":\"" + unreadable() + "\"}"));
+    samples.put(
+        "POST /api/v1/replay/release",
+        new Sample("/api/v1/replay/release", "{\"event_id\":\"" + quarantined() + "\"}"));
     samples.put("POST /api/v1/replay/verify", new Sample("/api/v1/replay/verify", ""));
     samples.put(
         "POST /api/v1/audit/exports",
@@ -356,6 +426,9 @@ class CompletenessIT {
     String many = newName();
     made(many);
     List<Verb> samples = new ArrayList<>();
+    // First: until then lists of tokens stand still before it.
+    samples.add(verb("replay quarantine", unreadable()));
+    samples.add(verb("replay release", quarantined()));
     samples.add(
         verb("create token", "--permission", "db:a:read", "--name", name, "--expiry", "1d"));
     samples.add(verb("create token", "--admin", "--name", newName(), "--expiry", "1d"));

@@ -98,6 +98,7 @@ public final class TestServer implements AutoCloseable {
             .header("Authorization", "Bearer " + operator)
             .header("Content-Type", "application/json")
             .header("X-Request-Id", requestId)
+            .header(RequestContexts.REASON, "a test")
             .method(verb, BodyPublishers.ofString(body)));
   }
 

@@ -129,4 +129,20 @@ public sealed interface ControlEvent {
 
   /** A row stands in the event table that no node wrote: its MAC is not ours. */
   record ForgedEventFound(long globalIndex, String eventId) implements ControlEvent {}
+
+  /**
+   * An event stands in the table that a node cannot read: projections stand still before it.
+   *
+   * @param reason an unknown type or revision, or a broken payload, in words
+   */
+  record UnreadableEventFound(long globalIndex, String eventId, String reason)
+      implements ControlEvent {}
+
+  /**
+   * An operator let projections pass an event that cannot be read. No token of its name is valid.
+   */
+  record EventQuarantined(long globalIndex, String eventId) implements ControlEvent {}
+
+  /** An event that was quarantined can be read, and is taken again. */
+  record EventReleased(long globalIndex, String eventId) implements ControlEvent {}
 }

@@ -343,6 +343,18 @@ public final class EventCatalogue {
               List.of("PCI 10.2.1.3", "NIST AU-10"),
               identifier("leaf_index", "integer"),
               plain("tree_size", "integer"));
+      case UNREADABLE_EVENT_FOUND ->
+          service(
+              "A stored event cannot be read and projections stand still before it.",
+              "projection",
+              OTHER,
+              List.of("PCI 10.7", "NIST AU-5"),
+              identifier("global_index", "integer"),
+              identifier("event_id", "string"),
+              plain("reason", "string"));
+      case EVENT_QUARANTINED ->
+          quarantine("An operator let projections pass an event that cannot be read.");
+      case EVENT_RELEASED -> quarantine("An event that was quarantined is read and taken again.");
       default -> throw new AssertionError("every type has a row, not " + type);
     };
   }
@@ -451,6 +463,18 @@ public final class EventCatalogue {
               List.of("PCI 10.3.4", "NIST AU-9", "NIST AU-10"),
               identifier("global_index", "integer"),
               identifier("event_id", "string"));
+      case UNREADABLE_EVENT_FOUND ->
+          service(
+              "A stored event cannot be read and projections stand still before it.",
+              "projection",
+              OTHER,
+              List.of("PCI 10.7", "NIST AU-5"),
+              identifier("global_index", "integer"),
+              identifier("event_id", "string"),
+              plain("reason", "string"));
+      case EVENT_QUARANTINED ->
+          quarantine("An operator let projections pass an event that cannot be read.");
+      case EVENT_RELEASED -> quarantine("An event that was quarantined is read and taken again.");
       default -> throw new AssertionError("every type has a row, not " + type);
     };
   }
@@ -501,6 +525,16 @@ public final class EventCatalogue {
         List.of(fields),
         new Ocsf(EVENT_LOG_ACTIVITY, activityId),
         controls);
+  }
+
+  private static EventDescription quarantine(String says) {
+    return new EventDescription(
+        says,
+        List.of(),
+        List.of(),
+        List.of(identifier("global_index", "integer"), identifier("event_id", "string")),
+        new Ocsf(EVENT_LOG_ACTIVITY, OTHER),
+        List.of("PCI 10.2.1.2", "NIST AU-2", "NIST AU-5"));
   }
 
   private static List<Field> with(List<Field> head, List<Field> tail) {

@@ -58,7 +58,11 @@ public enum EventType {
   SIGNING_KEY_ROTATED(ControlEvent.SigningKeyRotated.class, "SigningKeyRotated", "log.rotate_key"),
   SIGNING_REFUSED(ControlEvent.SigningRefused.class, "SigningRefused", "log.sign"),
   GRANT_DRIFT_FOUND(ControlEvent.GrantDriftFound.class, "GrantDriftFound", "log.check_grants"),
-  FORGED_EVENT_FOUND(ControlEvent.ForgedEventFound.class, "ForgedEventFound", "log.check_origin");
+  FORGED_EVENT_FOUND(ControlEvent.ForgedEventFound.class, "ForgedEventFound", "log.check_origin"),
+  UNREADABLE_EVENT_FOUND(
+      ControlEvent.UnreadableEventFound.class, "UnreadableEventFound", "replay.read"),
+  EVENT_QUARANTINED(ControlEvent.EventQuarantined.class, "EventQuarantined", "replay.quarantine"),
+  EVENT_RELEASED(ControlEvent.EventReleased.class, "EventReleased", "replay.release");
 
   private static final Map<Class<?>, EventType> BY_CLASS =
       Arrays.stream(values()).collect(Collectors.toMap(EventType::eventClass, Function.identity()));

@@ -11,6 +11,11 @@ public enum Refusal {
    * where the token to be revoked turns out to be an admin's.
    */
   NOT_PERMITTED(403, "{\"error\": \"unauthorized to perform requested action with the token\"}"),
+  /**
+   * The name's history holds an event that this version cannot read. Nothing is judged on the rest
+   * of it, whatever the command.
+   */
+  UNREADABLE(409, "the history of the name holds an event that cannot be read, %s"),
   /** The name breaks a rule of {@link TokenName}. */
   INVALID_NAME(400, "invalid token name: %s"),
   /** The permissions break a rule of the grammar; the detail is the whole text. */

@@ -77,6 +77,39 @@ public class Token {
   /** For Axon, which makes an empty aggregate and replays the stream into it. */
   public Token() {}
 
+  /** A token as it was when {@link #snapshot} was called. */
+  public static Token of(TokenSnapshot snapshot) {
+    Token token = new Token();
+    token.stream = aggregateId(snapshot.name());
+    token.kind = snapshot.kind();
+    token.id = snapshot.id();
+    token.hash = snapshot.hash();
+    token.createdAt = snapshot.createdAt();
+    token.expiry = snapshot.expiry();
+    token.permissions = snapshot.permissions();
+    token.taken = snapshot.taken();
+    token.suspended = snapshot.suspended();
+    token.expiryRecorded = snapshot.expiryRecorded();
+    token.announcedDays = snapshot.announcedDays();
+    return token;
+  }
+
+  /** All that this remembers of its events. There must be one. */
+  public TokenSnapshot snapshot() {
+    return new TokenSnapshot(
+        summary().name(),
+        requireNonNull(kind),
+        requireNonNull(id),
+        requireNonNull(hash),
+        requireNonNull(createdAt),
+        expiry,
+        permissions,
+        taken,
+        suspended,
+        expiryRecorded,
+        announcedDays);
+  }
+
   /** The identifier of a name's stream. */
   public static String aggregateId(TokenName name) {
     return STREAM_PREFIX + name.value();

@@ -1,17 +1,24 @@
 package io.tokenledger.follow;
 
 import io.tokenledger.sequence.WakeUp;
+import io.tokenledger.store.UnreadableEvent;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Savepoint;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.MissingNode;
 
 /**
  * Keeps one projection: takes leaf after leaf in the dense order and commits what was written with
@@ -55,12 +62,38 @@ public final class Follower implements AutoCloseable {
   private static final String NEXT =
       """
       SELECT leaf.leaf_index, event.global_index, event.event_id, event.occurred_at,
-             event.aggregate_type, event.event_type, event.revision, event.payload, event.metadata
-        FROM audit.leaf   AS leaf
-        JOIN ledger.event AS event ON event.global_index = leaf.global_index
+             event.aggregate_type, event.event_type, event.revision, event.payload, event.metadata,
+             kept.event_id IS NOT NULL AS quarantined
+        FROM audit.leaf            AS leaf
+        JOIN ledger.event          AS event ON event.global_index = leaf.global_index
+        LEFT JOIN state.quarantine AS kept
+          ON kept.event_id = event.event_id
+         AND kept.state    = 'quarantined'
        WHERE leaf.leaf_index >= ?
        ORDER BY leaf.leaf_index
        LIMIT ?
+      """;
+
+  private static final String LOCK =
+      """
+      SELECT pg_advisory_xact_lock(?)
+      """;
+
+  private static final String OF_STREAM =
+      """
+      SELECT leaf.leaf_index, event.global_index, event.event_id, event.occurred_at,
+             event.aggregate_type, event.event_type, event.revision, event.payload, event.metadata,
+             kept.event_id IS NOT NULL AS quarantined
+        FROM ledger.event          AS event
+        JOIN audit.leaf            AS leaf ON leaf.global_index = event.global_index
+        LEFT JOIN state.quarantine AS kept
+          ON kept.event_id = event.event_id
+         AND kept.state    = 'quarantined'
+       WHERE event.aggregate_id = ?
+         AND leaf.leaf_index    < (SELECT next_leaf_index
+                                     FROM views.follower
+                                    WHERE name = ?)
+       ORDER BY leaf.leaf_index
       """;
 
   private static final String ADVANCE =
@@ -105,14 +138,18 @@ public final class Follower implements AutoCloseable {
   private final Projection projection;
   private final WakeUp wakeUp = new WakeUp();
   private final Thread thread;
+  private final Consumer<UnreadableEvent> unreadable;
+  private volatile @Nullable UnreadableEvent standing;
   private volatile boolean closing;
 
   /**
    * @param writers connections that do not commit by themselves
+   * @param unreadable hears of an event that this cannot take, each time it tries
    */
-  public Follower(DataSource writers, Projection projection) {
+  public Follower(DataSource writers, Projection projection, Consumer<UnreadableEvent> unreadable) {
     this.writers = writers;
     this.projection = projection;
+    this.unreadable = unreadable;
     this.thread = new Thread(this::work, "ledger-follow-" + projection.name());
     thread.setDaemon(true);
   }
@@ -135,6 +172,12 @@ public final class Follower implements AutoCloseable {
           pause(INTERVAL);
         }
         failures = 0;
+        standing = null;
+      } catch (UnreadableEvent e) {
+        LOG.error("{} stands still: {}", projection.name(), e.getMessage());
+        standing = e;
+        reportSafely(e);
+        pause(INTERVAL.multipliedBy(1L << Math.min(failures++, MAX_DOUBLINGS)));
       } catch (SQLException e) {
         LOG.warn("{} waits for the database: {}", projection.name(), e.getMessage());
         pause(INTERVAL);
@@ -144,6 +187,25 @@ public final class Follower implements AutoCloseable {
         pause(INTERVAL.multipliedBy(1L << Math.min(failures++, MAX_DOUBLINGS)));
       }
     }
+  }
+
+  private void reportSafely(UnreadableEvent event) {
+    try {
+      unreadable.accept(event);
+    } catch (RuntimeException e) {
+      // Who hears it may need the database too: the next try reports again.
+      LOG.warn("that could not be reported: {}", e.getMessage());
+    }
+  }
+
+  /** Before which event this stands still because it cannot be read; null while it goes on. */
+  public @Nullable UnreadableEvent standing() {
+    return standing;
+  }
+
+  /** What this keeps. */
+  public Projection projection() {
+    return projection;
   }
 
   private void pause(Duration limit) {
@@ -168,13 +230,31 @@ public final class Follower implements AutoCloseable {
       long position = position(connection);
       List<Leaf> leaves = next(connection, position);
       if (!leaves.isEmpty()) {
-        projection.take(connection, leaves);
+        leaves = takeReadable(connection, leaves);
       }
       if (!leaves.isEmpty() || projection.startsAtHead()) {
         advance(connection, position + leaves.size());
       }
       connection.commit();
       return leaves.size();
+    }
+  }
+
+  /** All of them, or those before the first that cannot be read: it is alone the next time. */
+  private List<Leaf> takeReadable(Connection connection, List<Leaf> leaves) throws SQLException {
+    Savepoint before = connection.setSavepoint();
+    try {
+      projection.take(connection, leaves);
+      return leaves;
+    } catch (UnreadableEvent e) {
+      int readable = Math.toIntExact(e.leafIndex() - leaves.get(0).leafIndex());
+      if (readable <= 0) {
+        throw e;
+      }
+      connection.rollback(before);
+      List<Leaf> first = leaves.subList(0, readable);
+      projection.take(connection, first);
+      return first;
     }
   }
 
@@ -210,21 +290,34 @@ public final class Follower implements AutoCloseable {
           if (leafIndex != position + leaves.size()) {
             throw new SQLException("leaf " + (position + leaves.size()) + " is missing");
           }
-          leaves.add(
-              new Leaf(
-                  leafIndex,
-                  row.getLong("global_index"),
-                  row.getString("event_id"),
-                  row.getString("occurred_at"),
-                  row.getString("aggregate_type"),
-                  row.getString("event_type"),
-                  row.getString("revision"),
-                  row.getString("payload"),
-                  JSON.readTree(row.getString("metadata"))));
+          leaves.add(leaf(row));
         }
       }
     }
     return leaves;
+  }
+
+  private static Leaf leaf(ResultSet row) throws SQLException {
+    return new Leaf(
+        row.getLong("leaf_index"),
+        row.getLong("global_index"),
+        row.getString("event_id"),
+        row.getString("occurred_at"),
+        row.getString("aggregate_type"),
+        row.getString("event_type"),
+        row.getString("revision"),
+        row.getString("payload"),
+        envelope(row),
+        row.getBoolean("quarantined"));
+  }
+
+  /** Missing where it is no JSON: who needs it must say that it cannot be read. */
+  private static JsonNode envelope(ResultSet row) throws SQLException {
+    try {
+      return JSON.readTree(row.getString("metadata"));
+    } catch (JacksonException e) {
+      return MissingNode.getInstance();
+    }
   }
 
   private void advance(Connection connection, long next) throws SQLException {
@@ -233,6 +326,37 @@ public final class Follower implements AutoCloseable {
       statement.setString(1, projection.name());
       statement.setLong(2, next);
       statement.executeUpdate();
+    }
+  }
+
+  /**
+   * Takes again what a projection has passed of one stream, in its order.
+   *
+   * @param connection in a transaction; waits in it for who works on the projection
+   */
+  public static void retake(Connection connection, Projection projection, String aggregateId)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(LOCK)) {
+      statement.setLong(1, projection.lock());
+      statement.execute();
+    }
+    List<Leaf> leaves = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(OF_STREAM)) {
+      statement.setString(1, aggregateId);
+      statement.setString(2, projection.name());
+      statement.setFetchSize(MAX_BATCH);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          leaves.add(leaf(row));
+          if (leaves.size() == MAX_BATCH) {
+            projection.take(connection, leaves);
+            leaves.clear();
+          }
+        }
+      }
+    }
+    if (!leaves.isEmpty()) {
+      projection.take(connection, leaves);
     }
   }
 

@@ -1,5 +1,10 @@
 package io.tokenledger.follow;
 
+import io.tokenledger.store.EventReader;
+import io.tokenledger.store.UnreadableEvent;
+import io.tokenledger.token.TokenEvent;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -11,7 +16,9 @@ import tools.jackson.databind.JsonNode;
  * @param occurredAt as stored, ISO 8601 in UTC
  * @param aggregateType Token, Request or Service
  * @param payload as stored, JSON text
- * @param envelope what the event says of its request, personal fields sealed
+ * @param envelope what the event says of its request, personal fields sealed; empty when it cannot
+ *     be read and is quarantined
+ * @param quarantined whether it cannot be read and an operator let projections pass it
  */
 public record Leaf(
     long leafIndex,
@@ -22,7 +29,36 @@ public record Leaf(
     String eventType,
     String revision,
     String payload,
-    JsonNode envelope) {
+    JsonNode envelope,
+    boolean quarantined) {
+
+  /**
+   * What happened to tokens, one event as a rule. None for other aggregates, and for a quarantined
+   * leaf.
+   *
+   * @throws UnreadableEvent when this version cannot read it; says which and where
+   */
+  public List<TokenEvent> tokenEvents(EventReader reader) {
+    if (quarantined || !aggregateType.equals("Token")) {
+      return List.of();
+    }
+    List<TokenEvent> events = new ArrayList<>(1);
+    try {
+      for (Object event : reader.read(eventType, revision, payload)) {
+        events.add((TokenEvent) event);
+      }
+    } catch (UnreadableEvent e) {
+      throw unreadable(e);
+    } catch (ClassCastException e) {
+      throw unreadable(new UnreadableEvent("no event of a token, " + eventType, e));
+    }
+    return events;
+  }
+
+  /** Says which leaf cannot be read, and why. */
+  public UnreadableEvent unreadable(UnreadableEvent why) {
+    return why.atLeaf(leafIndex, eventId);
+  }
 
   /** {@code token}, {@code anonymous} or {@code system}. */
   public String actorType() {

@@ -1,5 +1,6 @@
 package io.tokenledger.follow;
 
+import io.tokenledger.token.TokenName;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
@@ -27,4 +28,10 @@ public interface Projection {
    * leaf twice without harm.
    */
   void take(Connection connection, List<Leaf> leaves) throws SQLException;
+
+  /**
+   * Removes what all events of that name came to, so that they can be taken again; nothing where a
+   * leaf stands for itself.
+   */
+  default void forget(Connection connection, TokenName name) throws SQLException {}
 }

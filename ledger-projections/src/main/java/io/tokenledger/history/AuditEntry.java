@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param payload the stored payload, JSON text, opened as the envelope
  * @param envelope the stored envelope, JSON text, with every sealed field opened, or null where its
  *     key is gone
+ * @param quarantined whether it cannot be read and projections passed it; payload and envelope are
+ *     then what they are, a JSON string or an empty object where they are no JSON
  */
 public record AuditEntry(
     long leafIndex,
@@ -34,4 +36,5 @@ public record AuditEntry(
     String requestId,
     long count,
     String payload,
-    String envelope) {}
+    String envelope,
+    boolean quarantined) {}

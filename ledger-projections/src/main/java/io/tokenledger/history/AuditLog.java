@@ -330,7 +330,8 @@ public final class AuditLog {
         row.getString("request_id"),
         row.getLong("request_count"),
         envelopes.openPayload(eventId, row.getString("payload")),
-        envelopes.open(eventId, row.getString("metadata")));
+        envelopes.open(eventId, row.getString("metadata")),
+        row.getBoolean("quarantined"));
   }
 
   private static Instant instant(ResultSet row, String column) throws SQLException {

@@ -55,7 +55,11 @@ final class AuditLogRows {
              log.occurred_at, event.recorded_at, leaf.sequenced_at, log.action, log.outcome,
              log.outcome_reason, log.actor_type, log.actor_token_id, log.actor_name,
              log.target_id, log.target_name, log.request_id, log.request_count, event.payload,
-             event.metadata
+             event.metadata,
+             EXISTS (SELECT 1
+                       FROM state.quarantine AS kept
+                      WHERE kept.event_id = event.event_id
+                        AND kept.state = 'quarantined') AS quarantined
         FROM views.audit_log AS log
        CROSS JOIN (SELECT ?::bigint      AS first_leaf,
                           ?::bigint      AS before_leaf,
@@ -172,7 +176,11 @@ final class AuditLogRows {
              log.occurred_at, event.recorded_at, leaf.sequenced_at, log.action, log.outcome,
              log.outcome_reason, log.actor_type, log.actor_token_id, log.actor_name,
              log.target_id, log.target_name, log.request_id, log.request_count, event.payload,
-             event.metadata
+             event.metadata,
+             EXISTS (SELECT 1
+                       FROM state.quarantine AS kept
+                      WHERE kept.event_id = event.event_id
+                        AND kept.state = 'quarantined') AS quarantined
         FROM views.audit_log AS log
        CROSS JOIN (SELECT ?::bigint      AS first_leaf,
                           ?::bigint      AS before_leaf,
@@ -431,7 +439,11 @@ final class AuditLogRows {
              log.occurred_at, event.recorded_at, leaf.sequenced_at, log.action, log.outcome,
              log.outcome_reason, log.actor_type, log.actor_token_id, log.actor_name,
              log.target_id, log.target_name, log.request_id, log.request_count, event.payload,
-             event.metadata, leaf.entry
+             event.metadata,
+             EXISTS (SELECT 1
+                       FROM state.quarantine AS kept
+                      WHERE kept.event_id = event.event_id
+                        AND kept.state = 'quarantined') AS quarantined, leaf.entry
         FROM ledger.event    AS event
         JOIN views.audit_log AS log  ON log.global_index = event.global_index
         JOIN audit.leaf      AS leaf ON leaf.leaf_index = log.leaf_index

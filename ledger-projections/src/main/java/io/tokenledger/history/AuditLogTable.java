@@ -3,11 +3,13 @@ package io.tokenledger.history;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.store.Locks;
+import io.tokenledger.store.UnreadableEvent;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -75,10 +77,19 @@ public final class AuditLogTable implements Projection {
   private static @Nullable Object[] values(Leaf leaf) {
     JsonNode envelope = leaf.envelope();
     JsonNode target = envelope.path("target");
-    long count =
-        leaf.aggregateType().equals("Request")
-            ? JSON.readTree(leaf.payload()).path("count").asLong(1)
-            : 1;
+    long count = 1;
+    try {
+      if (leaf.aggregateType().equals("Request")) {
+        count = JSON.readTree(leaf.payload()).path("count").asLong(1);
+      }
+      if (!envelope.isObject()) {
+        throw new UnreadableEvent("broken envelope", new IllegalArgumentException("no object"));
+      }
+    } catch (JacksonException e) {
+      requireQuarantined(leaf, new UnreadableEvent("broken payload of " + leaf.eventType(), e));
+    } catch (UnreadableEvent e) {
+      requireQuarantined(leaf, e);
+    }
     return new Object[] {
       leaf.leafIndex(),
       leaf.globalIndex(),
@@ -96,5 +107,12 @@ public final class AuditLogTable implements Projection {
       count,
       Leaf.text(envelope.path("correlation_id"))
     };
+  }
+
+  /** A quarantined leaf is listed with what can be read of it; before another one this stands. */
+  private static void requireQuarantined(Leaf leaf, UnreadableEvent unreadable) {
+    if (!leaf.quarantined()) {
+      throw leaf.unreadable(unreadable);
+    }
   }
 }

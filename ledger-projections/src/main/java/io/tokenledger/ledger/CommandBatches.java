@@ -9,6 +9,7 @@ import io.tokenledger.idempotency.IdempotentAnswers;
 import io.tokenledger.lookup.LookupTable;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.token.Refusal;
 import io.tokenledger.token.Token;
 import io.tokenledger.token.TokenCommand;
@@ -41,6 +42,7 @@ import org.axonframework.messaging.interceptors.CorrelationDataInterceptor;
 import org.axonframework.messaging.unitofwork.DefaultUnitOfWork;
 import org.axonframework.messaging.unitofwork.UnitOfWork;
 import org.axonframework.modelling.command.AggregateAnnotationCommandHandler;
+import org.axonframework.modelling.command.Repository;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -66,6 +68,7 @@ final class CommandBatches implements AutoCloseable {
   private final EventTable table;
   private final Runnable committed;
   private final CommandBus commands;
+  private final Snapshots snapshots;
   private final LinkedBlockingDeque<Waiting> queue = new LinkedBlockingDeque<>(MAX_WAITING);
   private final List<Thread> workers = new ArrayList<>();
   private final DistributionSummary batchSizes;
@@ -94,7 +97,9 @@ final class CommandBatches implements AutoCloseable {
     this.committed = committed;
     this.batchSizes = DistributionSummary.builder("ledger.command.batch").register(meters);
     this.conflicts = Counter.builder("ledger.command.conflicts").register(meters);
-    this.commands = commandBus(storage);
+    Repository<Token> repository = repository(storage);
+    this.commands = commandBus(repository);
+    this.snapshots = new Snapshots(transactions, storage, repository, meters);
     for (int i = 0; i < WORKERS; i++) {
       Thread worker = new Thread(this::work, "ledger-commands-" + i);
       worker.setDaemon(true);
@@ -103,18 +108,20 @@ final class CommandBatches implements AutoCloseable {
     }
   }
 
-  private static CommandBus commandBus(EventStorage storage) {
+  private static Repository<Token> repository(EventStorage storage) {
+    return EventSourcingRepository.builder(Token.class)
+        .eventStore(EmbeddedEventStore.builder().storageEngine(storage).build())
+        // The unique (stream, sequence) is the lock, across threads as across nodes.
+        .lockFactory(NullLockFactory.INSTANCE)
+        .build();
+  }
+
+  private static CommandBus commandBus(Repository<Token> repository) {
     // The transaction is the batch's: one begun for each command would end the others with it.
     SimpleCommandBus bus =
         SimpleCommandBus.builder().transactionManager(NoTransactionManager.INSTANCE).build();
     bus.registerHandlerInterceptor(
         new CorrelationDataInterceptor<>(new SimpleCorrelationDataProvider(EventStorage.CONTEXT)));
-    EventSourcingRepository<Token> repository =
-        EventSourcingRepository.builder(Token.class)
-            .eventStore(EmbeddedEventStore.builder().storageEngine(storage).build())
-            // The unique (stream, sequence) is the lock, across threads as across nodes.
-            .lockFactory(NullLockFactory.INSTANCE)
-            .build();
     AggregateAnnotationCommandHandler.<Token>builder()
         .aggregateType(Token.class)
         .repository(repository)
@@ -257,7 +264,7 @@ final class CommandBatches implements AutoCloseable {
     List<Result> results = new ArrayList<>(batch.size());
     try {
       root.attachTransaction(transactions);
-      prepare(batch);
+      List<String> longStreams = prepare(batch);
       List<Long> ids = drawIds(batch);
       int nextId = 0;
       for (Waiting waiting : batch) {
@@ -268,6 +275,7 @@ final class CommandBatches implements AutoCloseable {
         results.add(result);
       }
       root.commit();
+      snapshots.want(longStreams);
     } catch (RuntimeException e) {
       if (root.isActive()) {
         root.rollback(e);
@@ -293,10 +301,11 @@ final class CommandBatches implements AutoCloseable {
     }
   }
 
-  private void prepare(List<Waiting> batch) {
+  /** Reads what the batch is about, and says of which streams a snapshot is wanted. */
+  private List<String> prepare(List<Waiting> batch) {
     try {
       table.lockAppends(transactions.connection());
-      storage.prefetch(
+      return storage.prefetch(
           batch.stream()
               .map(waiting -> Token.aggregateId(waiting.proposal().name()))
               .distinct()
@@ -325,12 +334,25 @@ final class CommandBatches implements AutoCloseable {
         message,
         (sent, answer) -> {
           if (answer.isExceptional()) {
-            result.add(new Result(waiting, null, answer.exceptionResult()));
+            result.add(new Result(waiting, null, failure(command, answer.exceptionResult())));
           } else {
             result.add(new Result(waiting, (TokenSummary) answer.getPayload(), null));
           }
         });
     return result.get(0);
+  }
+
+  /** A name whose history cannot be read obeys nobody: what it forbids is not known. */
+  private static Throwable failure(TokenCommand command, Throwable failure) {
+    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+      if (cause instanceof UnreadableEvent unreadable) {
+        LOG.error("{} is refused: {}", command.getClass().getSimpleName(), unreadable.getMessage());
+        return new TokenRefused(
+            command.actor().mayManageTokens() ? Refusal.UNREADABLE : Refusal.NOT_PERMITTED,
+            command.name().value());
+      }
+    }
+    return failure;
   }
 
   private void tell(List<Result> results) {
@@ -346,6 +368,11 @@ final class CommandBatches implements AutoCloseable {
     if (appended) {
       committed.run();
     }
+  }
+
+  /** For tests: what commands ask for and the clock does. */
+  Snapshots snapshots() {
+    return snapshots;
   }
 
   /**
@@ -367,6 +394,7 @@ final class CommandBatches implements AutoCloseable {
           .completeExceptionally(
               new LedgerUnavailable("shutting down", new IllegalStateException("closed")));
     }
+    snapshots.close();
   }
 
   /**

@@ -2,6 +2,10 @@ package io.tokenledger.ledger;
 
 import io.tokenledger.audit.EventType;
 import io.tokenledger.store.EventJson;
+import io.tokenledger.store.EventReader;
+import io.tokenledger.store.SnapshotTable;
+import io.tokenledger.token.Token;
+import java.util.List;
 import org.axonframework.messaging.MetaData;
 import org.axonframework.serialization.ChainingConverter;
 import org.axonframework.serialization.Converter;
@@ -19,7 +23,18 @@ import org.axonframework.serialization.UnknownSerializedType;
  */
 final class EventSerializer implements Serializer {
 
+  /** Type of what stands for the first events of a stream; Axon takes the token itself for it. */
+  static final String SNAPSHOT = "TokenSnapshot";
+
+  /** Stands for a stored event of a retired type, which means nothing any more. */
+  record Retired() {}
+
   private final Converter converter = new ChainingConverter();
+  private final EventReader reader;
+
+  EventSerializer(EventReader reader) {
+    this.reader = reader;
+  }
 
   @Override
   public <T> SerializedObject<T> serialize(Object object, Class<T> representation) {
@@ -41,7 +56,13 @@ final class EventSerializer implements Serializer {
       return (T) MetaData.emptyInstance();
     }
     String json = converter.convert(stored, String.class).getData();
-    return (T) EventJson.read(stored.getType().getName(), stored.getType().getRevision(), json);
+    if (SNAPSHOT.equals(stored.getType().getName())) {
+      return (T) Token.of(SnapshotTable.read(json));
+    }
+    List<Object> events =
+        reader.read(stored.getType().getName(), stored.getType().getRevision(), json);
+    // The storage hands a split event over in its parts.
+    return (T) (events.isEmpty() ? new Retired() : events.get(0));
   }
 
   @Override
@@ -49,6 +70,13 @@ final class EventSerializer implements Serializer {
   public Class classForType(SerializedType type) {
     if (MetaData.class.getName().equals(type.getName())) {
       return MetaData.class;
+    }
+    if (SNAPSHOT.equals(type.getName())) {
+      return Token.class;
+    }
+    if (!reader.isCurrent(type.getName(), type.getRevision())) {
+      // Only a retired type comes here in its stored form.
+      return Retired.class;
     }
     return EventType.named(type.getName())
         .<Class>map(EventType::eventClass)

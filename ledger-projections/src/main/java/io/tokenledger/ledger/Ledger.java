@@ -2,6 +2,7 @@ package io.tokenledger.ledger;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.attest.TimestampClient;
 import io.tokenledger.attest.WitnessClient;
@@ -21,6 +22,7 @@ import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.proof.TransparencyLog;
+import io.tokenledger.quarantine.Quarantine;
 import io.tokenledger.replay.Replay;
 import io.tokenledger.report.Reports;
 import io.tokenledger.requests.RequestLog;
@@ -36,8 +38,11 @@ import io.tokenledger.signing.RestoreGuard;
 import io.tokenledger.signing.Signer;
 import io.tokenledger.signing.SigningKeys;
 import io.tokenledger.sql.SqlQueries;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.SnapshotTable;
+import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.timeline.Timeline;
 import io.tokenledger.timeline.TokenHistoryTable;
 import io.tokenledger.tlog.InvalidTlogFormat;
@@ -127,6 +132,7 @@ public final class Ledger implements AutoCloseable {
   private final RequestLog requests;
   private final AuditLog audit;
   private final Replay replay;
+  private final Quarantine quarantine;
   private final TransparencyLog log;
   private final RestoreGuard guard;
   private final @Nullable LogAlerts alerts;
@@ -148,7 +154,12 @@ public final class Ledger implements AutoCloseable {
   private final LedgerKey key;
   private final ExecutorService refusals;
 
-  private Ledger(LedgerOptions options, Schema.Logins logins, LedgerKey key, MeterRegistry meters) {
+  private Ledger(
+      LedgerOptions options,
+      Schema.Logins logins,
+      LedgerKey key,
+      EventReader reader,
+      MeterRegistry meters) {
     DatabaseUrl app = logins.app();
     this.writers = pool(app, "ledger-write", options.poolSize(), false, meters);
     this.readers = pool(app, "ledger-read", options.poolSize(), true, meters);
@@ -157,11 +168,11 @@ public final class Ledger implements AutoCloseable {
         new Envelopes(
             new SubjectKeys(options.subjectKeyStore()), key, options.logOrigin(), options.nodeId());
     this.key = key;
-    this.followers = followers(options, envelopes);
+    this.followers = followers(options, envelopes, reader);
     EventTable table = new EventTable(key);
     Transactions transactions = new Transactions(writers);
     EventStorage storage =
-        EventStorage.create(table, envelopes, transactions, new EventSerializer());
+        EventStorage.create(table, new SnapshotTable(key), envelopes, transactions, reader);
     this.commands = new CommandBatches(transactions, storage, table, this::wake, meters);
     this.lookup = new TokenLookup(readers);
     this.requests =
@@ -169,7 +180,16 @@ public final class Ledger implements AutoCloseable {
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
-    this.replay = new Replay(writers);
+    this.replay = new Replay(writers, reader);
+    this.quarantine =
+        new Quarantine(
+            writers,
+            requests,
+            reader,
+            List.of(new TokenTable(envelopes, reader), new TokenHistoryTable(reader)));
+    Gauge.builder("ledger.follower.standing", followers, Ledger::standing)
+        .description("Projections that stand still before an event that cannot be read")
+        .register(meters);
     this.tokens = new TokenDirectory(readers, this::wake);
     this.timeline = new Timeline(readers, this::wake, Clock.systemUTC());
     this.reports = new Reports(readers, this::requireSigner);
@@ -259,13 +279,13 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
-  private List<Follower> followers(LedgerOptions options, Envelopes envelopes) {
+  private List<Follower> followers(LedgerOptions options, Envelopes envelopes, EventReader reader) {
     List<Follower> all = new ArrayList<>();
-    all.add(new Follower(writers, new AuditLogTable()));
-    all.add(new Follower(writers, new TokenTable(envelopes)));
-    all.add(new Follower(writers, new TokenHistoryTable()));
+    all.add(new Follower(writers, new AuditLogTable(), this::unreadable));
+    all.add(new Follower(writers, new TokenTable(envelopes, reader), this::unreadable));
+    all.add(new Follower(writers, new TokenHistoryTable(reader), this::unreadable));
     if (options.noticeWebhook() != null) {
-      all.add(new Follower(writers, new NoticeWebhook(options.noticeWebhook())));
+      all.add(new Follower(writers, new NoticeWebhook(options.noticeWebhook()), this::unreadable));
     }
     return List.copyOf(all);
   }
@@ -283,9 +303,14 @@ public final class Ledger implements AutoCloseable {
    * @throws LedgerUnavailable when the database does not answer
    */
   public static Ledger open(LedgerOptions options, MeterRegistry meters) {
+    return open(options, EventReader.CURRENT, meters);
+  }
+
+  /** The same, of a version that reads stored events so. */
+  static Ledger open(LedgerOptions options, EventReader reader, MeterRegistry meters) {
     LedgerKey key = LedgerKey.loadOrCreate(options.ledgerKeyFile());
     Schema.Logins logins = Schema.migrate(options.database());
-    Ledger ledger = new Ledger(options, logins, key, meters);
+    Ledger ledger = new Ledger(options, logins, key, reader, meters);
     try {
       ledger.guard.look();
       ledger.guard.start(WATCH_INTERVAL);
@@ -321,7 +346,7 @@ public final class Ledger implements AutoCloseable {
     }
 
     public Replay replay() {
-      return new Replay(writers);
+      return new Replay(writers, EventReader.CURRENT);
     }
 
     /**
@@ -660,6 +685,30 @@ public final class Ledger implements AutoCloseable {
     return replay;
   }
 
+  public Quarantine quarantine() {
+    return quarantine;
+  }
+
+  private void unreadable(UnreadableEvent event) {
+    quarantine.found(event);
+  }
+
+  private static double standing(List<Follower> followers) {
+    return followers.stream().filter(follower -> follower.standing() != null).count();
+  }
+
+  /** What stands still on this node because an event cannot be read, a sentence each. */
+  public List<String> standing() {
+    List<String> sentences = new ArrayList<>();
+    for (Follower follower : followers) {
+      UnreadableEvent event = follower.standing();
+      if (event != null) {
+        sentences.add(follower.projection().name() + " stands still: " + event.getMessage());
+      }
+    }
+    return sentences;
+  }
+
   public TokenDirectory tokens() {
     return tokens;
   }
@@ -744,6 +793,11 @@ public final class Ledger implements AutoCloseable {
   /** For tests: what the clock does once a day. */
   Verdict verifySelf() throws SQLException {
     return Objects.requireNonNull(verification).run();
+  }
+
+  /** For tests: what stands for the first events of long streams. */
+  Snapshots snapshots() {
+    return commands.snapshots();
   }
 
   /** For tests: what the clock would do every few seconds. */

@@ -18,9 +18,10 @@ import io.tokenledger.signing.CheckpointMemory;
 import io.tokenledger.signing.RestoreTable;
 import io.tokenledger.signing.Signer;
 import io.tokenledger.signing.SigningKeys;
-import io.tokenledger.store.EventJson;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.SnapshotTable;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.SignedNote;
 import io.tokenledger.tlog.TreeHash;
@@ -46,6 +47,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -137,7 +139,8 @@ public final class RestoreAcceptance implements AutoCloseable {
     this.commands =
         new CommandBatches(
             transactions,
-            EventStorage.create(table, envelopes, transactions, new EventSerializer()),
+            EventStorage.create(
+                table, new SnapshotTable(key), envelopes, transactions, EventReader.CURRENT),
             table,
             () -> {},
             meters);
@@ -299,7 +302,7 @@ public final class RestoreAcceptance implements AutoCloseable {
       // The same event may stand in several files.
       if (stream.putIfAbsent(row.sequenceNumber(), row) == null) {
         count++;
-        highestTokenId = Math.max(highestTokenId, event(row).id().value());
+        events(row).forEach(event -> highestTokenId = Math.max(highestTokenId, event.id().value()));
       }
     }
 
@@ -312,25 +315,33 @@ public final class RestoreAcceptance implements AutoCloseable {
     }
   }
 
-  private static TokenEvent event(EventTable.Row row) {
-    return (TokenEvent) EventJson.read(row.eventType(), row.revision(), row.payload());
+  private static Stream<TokenEvent> events(EventTable.Row row) {
+    return EventReader.CURRENT.read(row.eventType(), row.revision(), row.payload()).stream()
+        .map(TokenEvent.class::cast);
+  }
+
+  private static List<TokenEvent> stored(Connection connection, String stream) throws SQLException {
+    List<TokenEvent> events = new ArrayList<>();
+    List<EventTable.Row> page = EventTable.readPage(connection, stream, 0);
+    while (!page.isEmpty()) {
+      page.stream().flatMap(RestoreAcceptance::events).forEach(events::add);
+      page =
+          EventTable.readPage(connection, stream, page.get(page.size() - 1).sequenceNumber() + 1);
+    }
+    return events;
   }
 
   private List<TokenCommand> commands(
       Connection connection, Map<String, TreeMap<Long, EventTable.Row>> absent, Instant now)
       throws SQLException {
-    Map<String, List<EventTable.Row>> stored =
-        table.readStreams(connection, List.copyOf(absent.keySet()));
     List<TokenCommand> all = new ArrayList<>();
-    absent.forEach(
-        (stream, rows) ->
-            all.addAll(
-                LostChanges.commands(
-                    stored.getOrDefault(stream, List.of()).stream()
-                        .map(RestoreAcceptance::event)
-                        .toList(),
-                    rows.values().stream().map(RestoreAcceptance::event).toList(),
-                    now)));
+    for (Map.Entry<String, TreeMap<Long, EventTable.Row>> each : absent.entrySet()) {
+      all.addAll(
+          LostChanges.commands(
+              stored(connection, each.getKey()),
+              each.getValue().values().stream().flatMap(RestoreAcceptance::events).toList(),
+              now));
+    }
     return all;
   }
 

@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param supersededAt the first millisecond at which this secret is no longer valid because another
  *     replaced it, in the future while a rotation's grace lasts; null for the current one
  * @param suspendedAt since when its token is suspended; null while it is not
+ * @param quarantined whether an event of its name cannot be read and is quarantined: it may be a
+ *     revocation
  */
 public record FoundToken(
     TokenId id,
@@ -25,7 +27,8 @@ public record FoundToken(
     Expiry expiry,
     @Nullable Instant revokedAt,
     @Nullable Instant supersededAt,
-    @Nullable Instant suspendedAt) {
+    @Nullable Instant suspendedAt,
+    boolean quarantined) {
 
   /** Whether the secret may be used, or why not. */
   public enum State {
@@ -33,16 +36,22 @@ public record FoundToken(
     EXPIRED,
     REVOKED,
     SUPERSEDED,
-    SUSPENDED
+    SUSPENDED,
+    QUARANTINED
   }
 
-  /** The state at that millisecond. A revocation outranks an expiry. */
+  /**
+   * The state at that millisecond. A revocation outranks all, a quarantine what may end by itself.
+   */
   public State state(long nowEpochMillis) {
     if (revokedAt != null) {
       return State.REVOKED;
     }
     if (supersededAt != null && supersededAt.toEpochMilli() <= nowEpochMillis) {
       return State.SUPERSEDED;
+    }
+    if (quarantined) {
+      return State.QUARANTINED;
     }
     if (suspendedAt != null) {
       return State.SUSPENDED;

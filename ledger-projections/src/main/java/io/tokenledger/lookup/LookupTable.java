@@ -122,7 +122,11 @@ public final class LookupTable {
   private static final String FIND =
       """
       SELECT token_id, token_name, kind, permissions, created_at_ms, expires_at_ms, revoked_at_ms,
-             superseded_at_ms, suspended_at_ms
+             superseded_at_ms, suspended_at_ms,
+             EXISTS (SELECT 1
+                       FROM state.quarantine
+                      WHERE aggregate_id = 'token:' || token_name
+                        AND state        = 'quarantined') AS quarantined
         FROM token_lookup
        WHERE secret_hash = ?
       """;
@@ -130,9 +134,19 @@ public final class LookupTable {
   private static final String FIND_ALL =
       """
       SELECT secret_hash, token_id, token_name, kind, permissions, created_at_ms, expires_at_ms,
-             revoked_at_ms, superseded_at_ms, suspended_at_ms
+             revoked_at_ms, superseded_at_ms, suspended_at_ms,
+             EXISTS (SELECT 1
+                       FROM state.quarantine
+                      WHERE aggregate_id = 'token:' || token_name
+                        AND state        = 'quarantined') AS quarantined
         FROM token_lookup
        WHERE secret_hash = ANY (?)
+      """;
+
+  private static final String REMOVE =
+      """
+      DELETE FROM token_lookup
+       WHERE token_name = ?
       """;
 
   private static final String ANY_ADMIN =
@@ -151,8 +165,19 @@ public final class LookupTable {
    * A token's event and its place in its stream.
    *
    * @param sequence sequence number in the stream, from 0
+   * @param part 0, or which of several that one stored event of a split type came to
    */
-  public record Step(TokenEvent event, long sequence) {}
+  public record Step(TokenEvent event, long sequence, int part) {
+
+    public Step(TokenEvent event, long sequence) {
+      this(event, sequence, 0);
+    }
+
+    /** A row that has seen this or a later one has seen the step. */
+    long seenFrom() {
+      return part == 0 ? sequence : sequence + 1;
+    }
+  }
 
   private record NewRow(
       TokenEvent event,
@@ -180,7 +205,7 @@ public final class LookupTable {
       // A token of this very batch may be meant.
       insert(connection, created);
       created.clear();
-      change(connection, step.event(), step.sequence());
+      change(connection, step);
     }
     insert(connection, created);
   }
@@ -256,61 +281,63 @@ public final class LookupTable {
     }
   }
 
-  private static void change(Connection connection, TokenEvent event, long sequence)
-      throws SQLException {
+  private static void change(Connection connection, Step step) throws SQLException {
+    TokenEvent event = step.event();
     if (event instanceof TokenRevoked revoked) {
-      set(connection, REVOKE, revoked.revokedAt().toEpochMilli(), event, sequence);
+      set(connection, REVOKE, revoked.revokedAt().toEpochMilli(), step);
     } else if (event instanceof OperatorTokenRegenerated regenerated) {
       Instant now = regenerated.regeneratedAt();
-      succeed(connection, event, regenerated.hash(), now, now, sequence);
+      succeed(connection, step, regenerated.hash(), now, now);
     } else if (event instanceof TokenRotated rotated) {
-      succeed(connection, event, rotated.hash(), rotated.rotatedAt(), rotated.graceEnd(), sequence);
+      succeed(connection, step, rotated.hash(), rotated.rotatedAt(), rotated.graceEnd());
     } else if (event instanceof TokenSuspended suspended) {
-      set(connection, SUSPEND, suspended.suspendedAt().toEpochMilli(), event, sequence);
+      set(connection, SUSPEND, suspended.suspendedAt().toEpochMilli(), step);
     } else if (event instanceof TokenResumed) {
-      set(connection, SUSPEND, null, event, sequence);
+      set(connection, SUSPEND, null, step);
     } else if (event instanceof TokenExpiryChanged changed) {
       Long expires = changed.expiry().isNever() ? null : changed.expiry().epochMillis();
-      set(connection, CHANGE_EXPIRY, expires, event, sequence);
+      set(connection, CHANGE_EXPIRY, expires, step);
     } else if (event instanceof TokenPermissionsChanged changed) {
       String permissions = String.join("\n", changed.permissions().texts());
-      set(connection, CHANGE_PERMISSIONS, permissions, event, sequence);
+      set(connection, CHANGE_PERMISSIONS, permissions, step);
     }
     // A description, a notice and the record of an expiry change nothing that is decided here.
   }
 
-  private static void set(
-      Connection connection, String sql, @Nullable Object value, TokenEvent event, long sequence)
+  private static void set(Connection connection, String sql, @Nullable Object value, Step step)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
       statement.setObject(1, value, value instanceof String ? Types.VARCHAR : Types.BIGINT);
-      statement.setLong(2, sequence);
-      statement.setLong(3, event.id().value());
-      statement.setLong(4, sequence);
+      statement.setLong(2, step.sequence());
+      statement.setLong(3, step.event().id().value());
+      statement.setLong(4, step.seenFrom());
       statement.executeUpdate();
     }
   }
 
   private static void succeed(
-      Connection connection,
-      TokenEvent event,
-      SecretHash successor,
-      Instant now,
-      Instant graceEnd,
-      long sequence)
+      Connection connection, Step step, SecretHash successor, Instant now, Instant graceEnd)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(SUPERSEDE)) {
       statement.setLong(1, graceEnd.toEpochMilli());
       statement.setLong(2, now.toEpochMilli());
-      statement.setLong(3, sequence);
-      statement.setLong(4, event.id().value());
-      statement.setLong(5, sequence);
+      statement.setLong(3, step.sequence());
+      statement.setLong(4, step.event().id().value());
+      statement.setLong(5, step.seenFrom());
       statement.executeUpdate();
     }
     try (PreparedStatement statement = connection.prepareStatement(INSERT_SUCCESSOR)) {
       statement.setBytes(1, successor.bytes());
-      statement.setLong(2, event.id().value());
-      statement.setLong(3, sequence);
+      statement.setLong(2, step.event().id().value());
+      statement.setLong(3, step.sequence());
+      statement.executeUpdate();
+    }
+  }
+
+  /** Removes the rows of a name, for {@link #apply} of all its events in the same transaction. */
+  public static void remove(Connection connection, TokenName name) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(REMOVE)) {
+      statement.setString(1, name.value());
       statement.executeUpdate();
     }
   }
@@ -358,7 +385,8 @@ public final class LookupTable {
         expires == null ? Expiry.NEVER : new Expiry(expires),
         instant(row.getObject("revoked_at_ms", Long.class)),
         instant(row.getObject("superseded_at_ms", Long.class)),
-        instant(row.getObject("suspended_at_ms", Long.class)));
+        instant(row.getObject("suspended_at_ms", Long.class)),
+        row.getBoolean("quarantined"));
   }
 
   private static @Nullable Instant instant(@Nullable Long epochMillis) {

@@ -2,7 +2,7 @@ package io.tokenledger.replay;
 
 import io.tokenledger.lookup.LookupTable;
 import io.tokenledger.replay.ReplayReport.Difference;
-import io.tokenledger.store.EventJson;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.store.Locks;
 import io.tokenledger.store.UnreadableEvent;
@@ -58,9 +58,13 @@ public final class Replay {
 
   private static final String EVENTS =
       """
-      SELECT global_index, sequence_number, aggregate_type, event_type, revision, payload
-        FROM ledger.event
-       ORDER BY global_index
+      SELECT event.global_index, event.event_id, event.sequence_number, event.event_type,
+             event.revision, event.payload, kept.event_id IS NOT NULL AS quarantined
+        FROM ledger.event          AS event
+        LEFT JOIN state.quarantine AS kept
+          ON kept.event_id = event.event_id
+         AND kept.state    = 'quarantined'
+       ORDER BY event.global_index
       """;
 
   private static final String ROWS =
@@ -144,6 +148,7 @@ public final class Replay {
       """;
 
   private final DataSource writers;
+  private final EventReader reader;
 
   /** Hears how far a replay is. */
   public interface Progress {
@@ -157,8 +162,9 @@ public final class Replay {
   /**
    * @param writers connections that do not commit by themselves
    */
-  public Replay(DataSource writers) {
+  public Replay(DataSource writers, EventReader reader) {
     this.writers = writers;
+    this.reader = reader;
   }
 
   /**
@@ -248,7 +254,7 @@ public final class Replay {
     }
   }
 
-  private static long rebuild(Connection connection, Progress progress) throws SQLException {
+  private long rebuild(Connection connection, Progress progress) throws SQLException {
     long total = count(connection, COUNT);
     long done = 0;
     List<LookupTable.Step> steps = new ArrayList<>(BATCH);
@@ -258,10 +264,13 @@ public final class Replay {
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
           done++;
-          if (read(row) instanceof TokenEvent event) {
-            steps.add(new LookupTable.Step(event, row.getLong("sequence_number")));
+          List<Object> events = read(row);
+          for (int part = 0; part < events.size(); part++) {
+            if (events.get(part) instanceof TokenEvent event) {
+              steps.add(new LookupTable.Step(event, row.getLong("sequence_number"), part));
+            }
           }
-          if (steps.size() == BATCH) {
+          if (steps.size() >= BATCH) {
             LookupTable.apply(connection, steps);
             steps.clear();
             progress.at(done, total);
@@ -274,17 +283,16 @@ public final class Replay {
     return done;
   }
 
-  private static Object read(ResultSet row) throws SQLException {
+  /** None of a quarantined one: no token of its name is valid as long. */
+  private List<Object> read(ResultSet row) throws SQLException {
+    if (row.getBoolean("quarantined")) {
+      return List.of();
+    }
     try {
-      return EventJson.read(
+      return reader.read(
           row.getString("event_type"), row.getString("revision"), row.getString("payload"));
     } catch (UnreadableEvent e) {
-      throw new UnreadableEvent(
-          "the replay stopped at global index "
-              + row.getLong("global_index")
-              + ": "
-              + e.getMessage(),
-          e);
+      throw e.atGlobalIndex(row.getLong("global_index"), row.getString("event_id"));
     }
   }
 

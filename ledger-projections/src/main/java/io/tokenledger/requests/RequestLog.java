@@ -736,6 +736,15 @@ public final class RequestLog implements AutoCloseable {
     if (event instanceof ControlEvent.ForgedEventFound forged) {
       return failed(event, "forged_event", 500, "event", "event:" + forged.eventId());
     }
+    if (event instanceof ControlEvent.UnreadableEventFound found) {
+      return failed(event, "unreadable_event", 500, "event", "event:" + found.eventId());
+    }
+    if (event instanceof ControlEvent.EventQuarantined quarantined) {
+      return done(event, "event", "event:" + quarantined.eventId());
+    }
+    if (event instanceof ControlEvent.EventReleased released) {
+      return done(event, "event", "event:" + released.eventId());
+    }
     if (event instanceof ControlEvent.ConfigurationChanged changed) {
       return new What(
           EventType.of(event).action(),

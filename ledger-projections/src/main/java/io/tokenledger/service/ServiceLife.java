@@ -14,7 +14,7 @@ import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditLog;
 import io.tokenledger.history.AuditQuery;
 import io.tokenledger.requests.RequestLog;
-import io.tokenledger.store.EventJson;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.store.LedgerUnavailable;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -131,7 +131,8 @@ public final class ServiceLife implements AutoCloseable {
   }
 
   private static ServiceStarted started(AuditEntry entry) {
-    return (ServiceStarted) EventJson.read(entry.eventType(), entry.revision(), entry.payload());
+    return (ServiceStarted)
+        EventReader.CURRENT.read(entry.eventType(), entry.revision(), entry.payload()).get(0);
   }
 
   private void recordChanges(Map<String, String> before, Map<String, String> after) {

@@ -4,6 +4,8 @@ import io.tokenledger.audit.ControlEvent;
 import io.tokenledger.audit.ControlEvent.AuditHeartbeat;
 import io.tokenledger.audit.ControlEvent.CheckpointAnchored;
 import io.tokenledger.audit.ControlEvent.ConfigurationChanged;
+import io.tokenledger.audit.ControlEvent.EventQuarantined;
+import io.tokenledger.audit.ControlEvent.EventReleased;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.ControlEvent.GrantDriftFound;
 import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
@@ -12,6 +14,7 @@ import io.tokenledger.audit.ControlEvent.ServiceStarted;
 import io.tokenledger.audit.ControlEvent.ServiceStopped;
 import io.tokenledger.audit.ControlEvent.SigningKeyRotated;
 import io.tokenledger.audit.ControlEvent.SigningRefused;
+import io.tokenledger.audit.ControlEvent.UnreadableEventFound;
 import io.tokenledger.audit.ControlEvent.WitnessRefused;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestEvent;
@@ -209,6 +212,16 @@ public final class EventJson {
     } else if (event instanceof ForgedEventFound found) {
       json.put("global_index", found.globalIndex());
       json.put("event_id", found.eventId());
+    } else if (event instanceof UnreadableEventFound found) {
+      json.put("global_index", found.globalIndex());
+      json.put("event_id", found.eventId());
+      json.put("reason", found.reason());
+    } else if (event instanceof EventQuarantined quarantined) {
+      json.put("global_index", quarantined.globalIndex());
+      json.put("event_id", quarantined.eventId());
+    } else if (event instanceof EventReleased released) {
+      json.put("global_index", released.globalIndex());
+      json.put("event_id", released.eventId());
     } else {
       writeSigning(json, event);
     }
@@ -248,12 +261,12 @@ public final class EventJson {
   }
 
   /**
-   * The event that a stored row holds.
+   * The event of today's catalogue that a payload is; {@link EventReader} also reads earlier ones.
    *
    * @throws UnreadableEvent when the type or revision is not in the catalogue, or the payload does
    *     not fit it
    */
-  public static Object read(String storedName, @Nullable String revision, String payload) {
+  static Object read(String storedName, @Nullable String revision, String payload) {
     EventType type =
         EventType.named(storedName)
             .orElseThrow(() -> new UnreadableEvent("unknown event type " + storedName));
@@ -458,6 +471,13 @@ public final class EventJson {
       case GRANT_DRIFT_FOUND -> new GrantDriftFound(string(json, "detail"));
       case FORGED_EVENT_FOUND ->
           new ForgedEventFound(number(json, "global_index"), string(json, "event_id"));
+      case UNREADABLE_EVENT_FOUND ->
+          new UnreadableEventFound(
+              number(json, "global_index"), string(json, "event_id"), string(json, "reason"));
+      case EVENT_QUARANTINED ->
+          new EventQuarantined(number(json, "global_index"), string(json, "event_id"));
+      case EVENT_RELEASED ->
+          new EventReleased(number(json, "global_index"), string(json, "event_id"));
       default -> throw new IllegalArgumentException("no reader of " + type);
     };
   }

@@ -24,6 +24,9 @@ public final class EventTable {
   /** Name of the constraint that two commands for one stream violate when they race. */
   public static final String STREAM_CONSTRAINT = "event_stream_sequence_key";
 
+  /** Rows of a stream that are read at once: a load needs constant memory however long it is. */
+  public static final int PAGE = 1_000;
+
   private static final int SALT_BYTES = 32;
 
   private static final String APPEND_LOCK =
@@ -54,13 +57,42 @@ public final class EventTable {
         FROM unnest(?::text[], ?::bytea[], ?::bytea[])
       """;
 
+  /** From the snapshot's own event on, which must be there for the snapshot to be believed. */
   private static final String READ_STREAMS =
       """
-      SELECT event_id, aggregate_id, sequence_number, aggregate_type, event_type, revision,
-             occurred_at, payload, metadata
+      SELECT wanted.aggregate_id,
+             snapshot.sequence_number AS snapshot_sequence,
+             snapshot.event_id        AS snapshot_event_id,
+             snapshot.revision        AS snapshot_revision,
+             snapshot.mac             AS snapshot_mac,
+             CASE WHEN event.sequence_number = snapshot.sequence_number
+                  THEN snapshot.snapshot END AS snapshot,
+             event.event_id, event.sequence_number, event.aggregate_type, event.event_type,
+             event.revision, event.occurred_at, event.payload
+        FROM unnest(?::text[])   AS wanted (aggregate_id)
+        LEFT JOIN state.snapshot AS snapshot
+          ON snapshot.aggregate_id = wanted.aggregate_id
+         AND snapshot.revision     = ?
+        LEFT JOIN LATERAL (
+             SELECT event_id, sequence_number, aggregate_type, event_type, revision, occurred_at,
+                    payload
+               FROM ledger.event AS one
+              WHERE one.aggregate_id     = wanted.aggregate_id
+                AND one.sequence_number >= coalesce(snapshot.sequence_number, 0)
+              ORDER BY one.sequence_number
+              LIMIT ?) AS event
+          ON true
+       ORDER BY wanted.aggregate_id, event.sequence_number
+      """;
+
+  private static final String READ_PAGE =
+      """
+      SELECT event_id, sequence_number, aggregate_type, event_type, revision, occurred_at, payload
         FROM ledger.event
-       WHERE aggregate_id = ANY (?::text[])
-       ORDER BY aggregate_id, sequence_number
+       WHERE aggregate_id     = ?
+         AND sequence_number >= ?
+       ORDER BY sequence_number
+       LIMIT ?
       """;
 
   private static final String REMAINS =
@@ -116,6 +148,15 @@ public final class EventTable {
       String occurredAt,
       String payload,
       String metadata) {}
+
+  /**
+   * A stream as it is loaded.
+   *
+   * @param snapshot what stands for the events before the first row; null for none
+   * @param rows from the snapshot's own event on, else from the first; without their envelopes,
+   *     which no aggregate looks at
+   */
+  public record Stream(SnapshotTable.@Nullable Row snapshot, List<Row> rows) {}
 
   /** How many rows of a token there are: events of its stream, rows of the lookup. */
   public record Remains(long events, long lookupRows) {}
@@ -267,30 +308,81 @@ public final class EventTable {
     return salt;
   }
 
-  /** The whole of these streams; a stream without events has no entry. */
-  public Map<String, List<Row>> readStreams(Connection connection, List<String> aggregateIds)
-      throws SQLException {
-    Map<String, List<Row>> streams = new HashMap<>();
+  /**
+   * These streams from their snapshots of that revision on, or from the first event where there is
+   * none; the first {@link #PAGE} rows of each and one more.
+   *
+   * @param revision of the snapshots; an empty one for none
+   */
+  public static Map<String, Stream> readStreams(
+      Connection connection, List<String> aggregateIds, String revision) throws SQLException {
+    Map<String, Stream> streams = new HashMap<>();
     try (PreparedStatement statement = connection.prepareStatement(READ_STREAMS)) {
       statement.setArray(1, connection.createArrayOf("text", aggregateIds.toArray()));
-      try (ResultSet rows = statement.executeQuery()) {
-        while (rows.next()) {
-          Row row =
-              new Row(
-                  rows.getString(1),
-                  rows.getString(2),
-                  rows.getLong(3),
-                  rows.getString(4),
-                  rows.getString(5),
-                  rows.getString(6),
-                  rows.getString(7),
-                  rows.getString(8),
-                  rows.getString(9));
-          streams.computeIfAbsent(row.aggregateId(), id -> new ArrayList<>()).add(row);
+      statement.setString(2, revision);
+      statement.setInt(3, PAGE + 1);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          String aggregateId = row.getString("aggregate_id");
+          Stream stream = streams.get(aggregateId);
+          if (stream == null) {
+            stream = new Stream(snapshot(row, aggregateId), new ArrayList<>());
+            streams.put(aggregateId, stream);
+          }
+          if (row.getString("event_id") != null) {
+            stream.rows().add(row(row, aggregateId));
+          }
         }
       }
     }
     return streams;
+  }
+
+  /** The next rows of a stream, {@link #PAGE} at most. */
+  public static List<Row> readPage(Connection connection, String aggregateId, long firstSequence)
+      throws SQLException {
+    List<Row> page = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(READ_PAGE)) {
+      statement.setString(1, aggregateId);
+      statement.setLong(2, firstSequence);
+      statement.setInt(3, PAGE);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          page.add(row(row, aggregateId));
+        }
+      }
+    }
+    return page;
+  }
+
+  private static SnapshotTable.@Nullable Row snapshot(ResultSet row, String aggregateId)
+      throws SQLException {
+    Long sequence = row.getObject("snapshot_sequence", Long.class);
+    if (sequence == null) {
+      return null;
+    }
+    // Without its event, the row of it that comes first here has no text: nothing to believe.
+    String text = row.getString("snapshot");
+    return new SnapshotTable.Row(
+        aggregateId,
+        sequence,
+        row.getString("snapshot_event_id"),
+        row.getString("snapshot_revision"),
+        text == null ? "" : text,
+        row.getBytes("snapshot_mac"));
+  }
+
+  private static Row row(ResultSet row, String aggregateId) throws SQLException {
+    return new Row(
+        row.getString("event_id"),
+        aggregateId,
+        row.getLong("sequence_number"),
+        row.getString("aggregate_type"),
+        row.getString("event_type"),
+        row.getString("revision"),
+        row.getString("occurred_at"),
+        row.getString("payload"),
+        "{}");
   }
 
   /** How many rows there are of a token of that name. */

@@ -3,7 +3,7 @@ package io.tokenledger.timeline;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.permission.Permissions;
-import io.tokenledger.store.EventJson;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.store.Locks;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
@@ -41,6 +41,12 @@ public final class TokenHistoryTable implements Projection {
 
   /** Name of this projection, for who waits for it. */
   public static final String NAME = "token_history";
+
+  private static final String FORGET =
+      """
+      DELETE FROM views.token_history
+       WHERE token_name = ?
+      """;
 
   private static final int PREFIX_DIGITS = 9;
 
@@ -238,6 +244,12 @@ public final class TokenHistoryTable implements Projection {
   /** Which rows a token had at two moments; null where it had none. */
   record Different(long tokenId, @Nullable Long earlierLeaf, @Nullable Long laterLeaf) {}
 
+  private final EventReader reader;
+
+  public TokenHistoryTable(EventReader reader) {
+    this.reader = reader;
+  }
+
   @Override
   public String name() {
     return NAME;
@@ -249,26 +261,39 @@ public final class TokenHistoryTable implements Projection {
   }
 
   @Override
+  public void forget(Connection connection, TokenName name) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(FORGET)) {
+      statement.setString(1, name.value());
+      statement.executeUpdate();
+    }
+  }
+
+  @Override
   public void take(Connection connection, List<Leaf> leaves) throws SQLException {
     try (PreparedStatement create = connection.prepareStatement(CREATE);
         PreparedStatement change = connection.prepareStatement(CHANGE)) {
       PreparedStatement waiting = create;
       for (Leaf leaf : leaves) {
-        if (!leaf.aggregateType().equals("Token")) {
-          continue;
+        List<TokenEvent> events = leaf.tokenEvents(reader);
+        for (int first = 0, next; first < events.size(); first = next) {
+          TokenEvent event = events.get(first);
+          next = first + 1;
+          PreparedStatement wanted = bindCreation(create, event, leaf) ? create : change;
+          if (wanted == change) {
+            // Parts of a split that are about one token are one row: a leaf makes one.
+            Change all = Change.of(event);
+            while (next < events.size() && events.get(next).id().equals(event.id())) {
+              all = all.and(Change.of(events.get(next++)));
+            }
+            bind(change, event.id(), leaf, all);
+          }
+          // A row of the other kind may be the one before this.
+          if (wanted != waiting) {
+            waiting.executeBatch();
+            waiting = wanted;
+          }
+          wanted.addBatch();
         }
-        TokenEvent event =
-            (TokenEvent) EventJson.read(leaf.eventType(), leaf.revision(), leaf.payload());
-        PreparedStatement wanted = bindCreation(create, event, leaf) ? create : change;
-        if (wanted == change) {
-          bind(change, event.id(), leaf, Change.of(event));
-        }
-        // A row of the other kind may be the one before this.
-        if (wanted != waiting) {
-          waiting.executeBatch();
-          waiting = wanted;
-        }
-        wanted.addBatch();
       }
       waiting.executeBatch();
     }
@@ -383,6 +408,18 @@ public final class TokenHistoryTable implements Projection {
         return new Change(null, null, null, false, null, false, null, changed.revokedAt());
       }
       return NOTHING;
+    }
+
+    Change and(Change next) {
+      return new Change(
+          next.permissions == null ? permissions : next.permissions,
+          next.hashPrefix == null ? hashPrefix : next.hashPrefix,
+          next.hashPrefix == null ? graceEndsAt : next.graceEndsAt,
+          setsExpiry || next.setsExpiry,
+          next.setsExpiry ? next.expiry : expiry,
+          setsSuspension || next.setsSuspension,
+          next.setsSuspension ? next.suspendedAt : suspendedAt,
+          next.revokedAt == null ? revokedAt : next.revokedAt);
     }
   }
 

@@ -4,7 +4,7 @@ import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.sealing.Envelopes;
-import io.tokenledger.store.EventJson;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.store.Locks;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
@@ -44,6 +44,12 @@ public final class TokenTable implements Projection {
 
   /** Name of this projection, for who waits for it. */
   public static final String NAME = "token";
+
+  private static final String FORGET =
+      """
+      DELETE FROM views.token
+       WHERE token_name = ?
+      """;
 
   private static final String INSERT =
       """
@@ -173,12 +179,14 @@ public final class TokenTable implements Projection {
   public record Due(TokenId id, TokenName name, int daysAhead) {}
 
   private final Envelopes envelopes;
+  private final EventReader reader;
 
   /**
    * @param envelopes opens what the events hold sealed
    */
-  public TokenTable(Envelopes envelopes) {
+  public TokenTable(Envelopes envelopes, EventReader reader) {
     this.envelopes = envelopes;
+    this.reader = reader;
   }
 
   @Override
@@ -192,27 +200,33 @@ public final class TokenTable implements Projection {
   }
 
   @Override
+  public void forget(Connection connection, TokenName name) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(FORGET)) {
+      statement.setString(1, name.value());
+      statement.executeUpdate();
+    }
+  }
+
+  @Override
   public void take(Connection connection, List<Leaf> leaves) throws SQLException {
     try (PreparedStatement insert = connection.prepareStatement(INSERT)) {
       boolean waiting = false;
       for (Leaf leaf : leaves) {
-        if (!leaf.aggregateType().equals("Token")) {
-          continue;
-        }
-        TokenEvent event =
-            opened(
-                leaf.eventId(),
-                (TokenEvent) EventJson.read(leaf.eventType(), leaf.revision(), leaf.payload()));
-        if (bind(insert, event, leaf)) {
-          insert.addBatch();
-          waiting = true;
-        } else {
+        List<TokenEvent> events = leaf.tokenEvents(reader);
+        for (int part = 0; part < events.size(); part++) {
+          TokenEvent event = opened(leaf.eventId(), events.get(part));
+          if (bind(insert, event, leaf)) {
+            insert.addBatch();
+            waiting = true;
+            continue;
+          }
           // A token of this very batch may be meant.
           if (waiting) {
             insert.executeBatch();
             waiting = false;
           }
-          change(connection, event, leaf);
+          // What a split made of one leaf, that leaf's first part has not done yet.
+          change(connection, event, leaf, leaf.leafIndex() + (part == 0 ? 0 : 1));
         }
       }
       if (waiting) {
@@ -292,22 +306,22 @@ public final class TokenTable implements Projection {
     insert.setLong(11, leaf.leafIndex());
   }
 
-  private static void change(Connection connection, TokenEvent event, Leaf leaf)
+  private static void change(Connection connection, TokenEvent event, Leaf leaf, long seenBefore)
       throws SQLException {
     if (event instanceof TokenRevoked revoked) {
       try (PreparedStatement statement = connection.prepareStatement(REVOKE)) {
         statement.setString(1, revoked.revokedAt().toString());
         statement.setString(2, leaf.actorName());
         statement.setObject(3, leaf.actorTokenId(), Types.BIGINT);
-        whichToken(statement, 4, event, leaf);
+        whichToken(statement, 4, event, leaf, seenBefore);
         statement.executeUpdate();
       }
     } else if (event instanceof TokenExpired) {
-      record(connection, null, true, event, leaf);
+      record(connection, null, true, event, leaf, seenBefore);
     } else if (event instanceof TokenExpiryAnnounced announced) {
-      record(connection, announced.daysAhead(), false, event, leaf);
+      record(connection, announced.daysAhead(), false, event, leaf, seenBefore);
     } else {
-      update(connection, Change.of(event), event, leaf);
+      update(connection, Change.of(event), event, leaf, seenBefore);
     }
   }
 
@@ -356,7 +370,8 @@ public final class TokenTable implements Projection {
     }
   }
 
-  private static void update(Connection connection, Change change, TokenEvent event, Leaf leaf)
+  private static void update(
+      Connection connection, Change change, TokenEvent event, Leaf leaf, long seenBefore)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(CHANGE)) {
       statement.setString(1, change.permissions());
@@ -374,7 +389,7 @@ public final class TokenTable implements Projection {
       statement.setString(13, change.at().toString());
       statement.setString(14, leaf.actorName());
       statement.setObject(15, leaf.actorTokenId(), Types.BIGINT);
-      whichToken(statement, 16, event, leaf);
+      whichToken(statement, 16, event, leaf, seenBefore);
       statement.executeUpdate();
     }
   }
@@ -384,21 +399,23 @@ public final class TokenTable implements Projection {
       @Nullable Integer announcedDays,
       boolean expired,
       TokenEvent event,
-      Leaf leaf)
+      Leaf leaf,
+      long seenBefore)
       throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(RECORD)) {
       statement.setObject(1, announcedDays, Types.INTEGER);
       statement.setBoolean(2, expired);
-      whichToken(statement, 3, event, leaf);
+      whichToken(statement, 3, event, leaf, seenBefore);
       statement.executeUpdate();
     }
   }
 
   private static void whichToken(
-      PreparedStatement statement, int index, TokenEvent event, Leaf leaf) throws SQLException {
+      PreparedStatement statement, int index, TokenEvent event, Leaf leaf, long seenBefore)
+      throws SQLException {
     statement.setLong(index, leaf.leafIndex());
     statement.setLong(index + 1, event.id().value());
-    statement.setLong(index + 2, leaf.leafIndex());
+    statement.setLong(index + 2, seenBefore);
   }
 
   private static @Nullable String text(Expiry expiry) {

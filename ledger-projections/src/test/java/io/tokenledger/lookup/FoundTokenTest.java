@@ -26,7 +26,8 @@ class FoundTokenTest {
         expiry,
         null,
         supersededAt,
-        null);
+        null,
+        false);
   }
 
   private static Expiry at(Instant instant) {

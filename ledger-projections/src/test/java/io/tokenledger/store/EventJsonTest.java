@@ -155,6 +155,13 @@ class EventJsonTest {
           new ControlEvent.GrantDriftFound("ledger_app holds UPDATE on ledger.event");
       case FORGED_EVENT_FOUND ->
           new ControlEvent.ForgedEventFound(48_233, "0193a4f2-0000-7000-8000-000000000000");
+      case UNREADABLE_EVENT_FOUND ->
+          new ControlEvent.UnreadableEventFound(
+              48_233, "0193a4f2-0000-7000-8000-000000000000", "unknown event type TokenEaten");
+      case EVENT_QUARANTINED ->
+          new ControlEvent.EventQuarantined(48_233, "0193a4f2-0000-7000-8000-000000000000");
+      case EVENT_RELEASED ->
+          new ControlEvent.EventReleased(48_233, "0193a4f2-0000-7000-8000-000000000000");
       default -> throw new AssertionError("no example of " + type);
     };
   }
