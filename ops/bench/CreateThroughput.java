@@ -51,6 +51,9 @@ public class CreateThroughput {
 
   interface Client {
     void createOne() throws Exception;
+
+    /** Called before each turn: a server closes connections that rested through those of others. */
+    default void begin() throws Exception {}
   }
 
   public static void main(String[] args) throws Exception {
@@ -161,18 +164,27 @@ public class CreateThroughput {
   /** A connection that stays open, and no more client than that: it shares the two cores. */
   private static final class Wire implements Client {
     private final String head;
-    private final Socket socket;
-    private final InputStream in;
+    private final URI uri;
+    private Socket socket;
+    private InputStream in;
 
     Wire(String url, String token) throws Exception {
-      URI uri = URI.create(url);
-      socket = new Socket(uri.getHost(), uri.getPort());
-      socket.setTcpNoDelay(true);
-      in = new BufferedInputStream(socket.getInputStream());
+      uri = URI.create(url);
+      begin();
       head =
           "POST /api/v3/enterprise/configure/token HTTP/1.1\r\nHost: " + uri.getHost()
               + "\r\nAuthorization: Bearer " + token
               + "\r\nContent-Type: application/json\r\nContent-Length: ";
+    }
+
+    @Override
+    public void begin() throws Exception {
+      if (socket != null) {
+        socket.close();
+      }
+      socket = new Socket(uri.getHost(), uri.getPort());
+      socket.setTcpNoDelay(true);
+      in = new BufferedInputStream(socket.getInputStream());
     }
 
     @Override
@@ -264,6 +276,9 @@ public class CreateThroughput {
 
   private static double rate(List<Client> clients, int seconds) throws Exception {
     AtomicLong done = new AtomicLong();
+    for (Client client : clients) {
+      client.begin();
+    }
     long start = System.nanoTime();
     long end = start + seconds * 1_000_000_000L;
     List<Thread> threads = new ArrayList<>();
