@@ -102,6 +102,9 @@ public final class Server implements AutoCloseable {
         EmbeddedPostgres postgres =
             EmbeddedPostgres.start(options.dataDir(), presetBinaries(), options.walArchive());
         parts.push(postgres);
+        if (options.walArchive() != null && postgres.adopted()) {
+          LOG.warn("PostgreSQL ran already: it archives only if it was started so; stop and start");
+        }
         database = postgres.url();
       }
       PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);

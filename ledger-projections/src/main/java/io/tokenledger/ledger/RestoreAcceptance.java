@@ -41,11 +41,12 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.CompletionException;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -73,6 +74,10 @@ public final class RestoreAcceptance implements AutoCloseable {
 
   /** The same when not every absent leaf's event was shown. */
   private static final long WIDE_MARGIN = 1_000_000;
+
+  private static final Comparator<EventTable.Row> IN_ORDER =
+      Comparator.comparingLong(EventTable.Row::sequenceNumber)
+          .thenComparing(EventTable.Row::eventId);
 
   private final DatabaseUrl owner;
   private final HikariDataSource writers;
@@ -240,12 +245,18 @@ public final class RestoreAcceptance implements AutoCloseable {
       List<TokenCommand> again =
           commands(connection, missing.streams, Instant.now().truncatedTo(ChronoUnit.MILLIS));
       highest = Math.max(highest, missing.highestTokenId);
-      boolean allShown = known != null && missing.count >= absentLeaves;
+      boolean allShown = known != null && missing.ids.size() >= absentLeaves;
       long margin = allShown ? MARGIN : Math.addExact(WIDE_MARGIN, absentLeaves);
       long highestTokenId = Math.addExact(Math.max(highest, lastTokenId()), margin);
       connection.rollback();
       return new Shown(
-          head.size(), known, absentLeaves, missing.absent(), missing.count, again, highestTokenId);
+          head.size(),
+          known,
+          absentLeaves,
+          missing.absent(),
+          missing.ids.size(),
+          again,
+          highestTokenId);
     } catch (SQLException e) {
       throw new LedgerUnavailable("the database cannot be read", e);
     }
@@ -261,9 +272,9 @@ public final class RestoreAcceptance implements AutoCloseable {
   private final class Missing {
 
     private final Connection connection;
-    private final Map<String, TreeMap<Long, EventTable.Row>> streams = new LinkedHashMap<>();
+    private final Map<String, TreeSet<EventTable.Row>> streams = new LinkedHashMap<>();
+    private final Set<String> ids = new HashSet<>();
     private final Map<String, EventTable.Row> waiting = new LinkedHashMap<>();
-    private long count;
     private long highestTokenId;
 
     Missing(Connection connection) {
@@ -293,22 +304,18 @@ public final class RestoreAcceptance implements AutoCloseable {
     }
 
     private void add(EventTable.Row row) {
-      if (!row.aggregateId().startsWith(Token.STREAM_PREFIX)) {
-        count++;
+      // The same event may stand in several files.
+      if (!ids.add(row.eventId()) || !row.aggregateId().startsWith(Token.STREAM_PREFIX)) {
         return;
       }
-      TreeMap<Long, EventTable.Row> stream =
-          streams.computeIfAbsent(row.aggregateId(), id -> new TreeMap<>());
-      // The same event may stand in several files.
-      if (stream.putIfAbsent(row.sequenceNumber(), row) == null) {
-        count++;
-        events(row).forEach(event -> highestTokenId = Math.max(highestTokenId, event.id().value()));
-      }
+      // Two lost histories may have gone on from one place: both are heard, in the order of time.
+      streams.computeIfAbsent(row.aggregateId(), id -> new TreeSet<>(IN_ORDER)).add(row);
+      events(row).forEach(event -> highestTokenId = Math.max(highestTokenId, event.id().value()));
     }
 
     private List<Absent> absent() {
       return streams.values().stream()
-          .flatMap(stream -> stream.values().stream())
+          .flatMap(Set::stream)
           .sorted(Comparator.comparing(EventTable.Row::occurredAt))
           .map(row -> new Absent(row.occurredAt(), row.eventType(), row.aggregateId()))
           .toList();
@@ -332,14 +339,14 @@ public final class RestoreAcceptance implements AutoCloseable {
   }
 
   private List<TokenCommand> commands(
-      Connection connection, Map<String, TreeMap<Long, EventTable.Row>> absent, Instant now)
+      Connection connection, Map<String, TreeSet<EventTable.Row>> absent, Instant now)
       throws SQLException {
     List<TokenCommand> all = new ArrayList<>();
-    for (Map.Entry<String, TreeMap<Long, EventTable.Row>> each : absent.entrySet()) {
+    for (Map.Entry<String, TreeSet<EventTable.Row>> each : absent.entrySet()) {
       all.addAll(
           LostChanges.commands(
               stored(connection, each.getKey()),
-              each.getValue().values().stream().flatMap(RestoreAcceptance::events).toList(),
+              each.getValue().stream().flatMap(RestoreAcceptance::events).toList(),
               now));
     }
     return all;

@@ -195,6 +195,17 @@ class RestoreIT {
   }
 
   @Test
+  void aNodeThatRunsWhileItsDatabaseIsReplacedNoticesByItself() throws Exception {
+    TestPostgres.restore(database, whole);
+    try (Ledger ledger = open(database, memory("running"))) {
+      assertNull(ledger.restored());
+      TestPostgres.restore(database, older);
+      await("noticed", () -> ledger.restored() != null);
+      assertTrue(ledger.restored().contains("holds 4 leaves"), ledger.restored());
+    }
+  }
+
+  @Test
   void aBundleShowsWhatIsAbsentAndACheckpointHowMuch() throws Exception {
     TestPostgres.restore(database, older);
     RestoreAcceptance.markRestored(database, "test", "restored by a test");

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -40,6 +41,7 @@ class BaseBackupIT {
   }
 
   @Test
+  @Tag("long")
   void aBackupTakenUnderLoadHoldsWhatWasCommittedAndMomentsAfterItAreFoundInTheArchive()
       throws Exception {
     Path data = directory.resolve("data");
