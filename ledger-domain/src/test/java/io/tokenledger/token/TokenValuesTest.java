@@ -224,6 +224,7 @@ class TokenValuesTest {
         List.of(
             "NOT_PERMITTED 403 {\"error\": \"unauthorized to perform requested action with the"
                 + " token\"}",
+            "UNREADABLE 409 the history of the name holds an event that cannot be read, X",
             "INVALID_NAME 400 invalid token name: X",
             "INVALID_PERMISSION 400 X",
             "INVALID_SECRET 400 Invalid token format: X",

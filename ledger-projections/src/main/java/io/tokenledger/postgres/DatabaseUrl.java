@@ -103,6 +103,8 @@ public final class DatabaseUrl {
     parameters.put("socketTimeout", "60");
     parameters.put("tcpKeepAlive", "true");
     parameters.put("ApplicationName", "token-ledger");
+    // Its errors are logged, and would hold the values that a failed statement was given.
+    parameters.put("logServerErrorDetail", "false");
     parameters.putAll(given);
     return parameters;
   }

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -155,6 +156,25 @@ class EmbeddedPostgresIT {
     Files.writeString(directory.resolve("postgres/postgresql.conf"), "nonsense = 1\n");
     IllegalStateException refused = assertThrows(IllegalStateException.class, this::start);
     assertTrue(refused.getMessage().startsWith("PostgreSQL does not start: "));
+  }
+
+  @Test
+  void whatAStatementWasGivenIsInNoError() throws Exception {
+    try (Connection connection = TestPostgres.connect(TestPostgres.freshDatabase());
+        Statement statement = connection.createStatement()) {
+      statement.execute("CREATE TEMP TABLE said (text text PRIMARY KEY)");
+      try (PreparedStatement insert =
+          connection.prepareStatement("INSERT INTO said (text) VALUES (?)")) {
+        for (int i = 0; i < 2; i++) {
+          insert.setString(1, "free text of a person");
+          insert.addBatch();
+        }
+        SQLException failed = assertThrows(SQLException.class, insert::executeBatch);
+        for (SQLException each = failed; each != null; each = each.getNextException()) {
+          assertFalse(each.getMessage().contains("free text"), each.getMessage());
+        }
+      }
+    }
   }
 
   @Test
