@@ -7,39 +7,28 @@ import io.tokenledger.lookup.FoundToken;
 import io.tokenledger.permission.Action;
 import io.tokenledger.permission.Decision;
 import io.tokenledger.permission.ResourceType;
-import io.tokenledger.replay.Replay;
-import io.tokenledger.replay.ReplayReport;
-import io.tokenledger.store.LedgerUnavailable;
-import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.SecretHash;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.time.Instant;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RestController;
-import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The ledger's own routes: decisions, replay, and the description of them all. */
+/** The ledger's own routes: decisions, and the description of them all. */
 @RestController
 class LedgerRoutes {
 
   static final String CHECK = "/api/v1/check";
   static final String AUDIT = "/api/v1/audit/events";
-  static final String VERIFY = "/api/v1/replay/verify";
-  static final String SWAP = "/api/v1/replay/swap";
 
   /** A check's body is a few hundred bytes; every token may send one. */
   private static final int MAX_CHECK_BYTES = 64 * 1024;
@@ -195,76 +184,6 @@ class LedgerRoutes {
     return json;
   }
 
-  /** Rebuilds the authorization lookup beside the live one and says where they differ. */
-  @PostMapping(VERIFY)
-  void verify(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    RequestContext context = RequestContexts.of(request);
-    require(context.actor(), "replay", Action.READ);
-    stream(response, context, "replay.verify", ledger.replay()::verify);
-  }
-
-  /** The same, and puts the rebuilt one in place. */
-  @PostMapping(SWAP)
-  void swap(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    RequestContext context = RequestContexts.of(request);
-    require(context.actor(), "replay", Action.WRITE);
-    stream(response, context, "replay.swap", ledger.replay()::swap);
-  }
-
-  private void stream(
-      HttpServletResponse response,
-      RequestContext context,
-      String action,
-      Function<Replay.Progress, ReplayReport> work)
-      throws IOException {
-    Instant started = Instant.now();
-    response.setContentType("application/x-ndjson");
-    OutputStream out = response.getOutputStream();
-    try {
-      ReplayReport report =
-          work.apply(
-              (done, total) -> {
-                ObjectNode line = JsonText.object();
-                line.put("type", "progress").put("done", done).put("total", total);
-                writeLine(out, line);
-              });
-      ledger.requests().replayFinished(context, action, report.differenceCount() == 0, started);
-      writeLine(out, json(report));
-    } catch (IllegalStateException | UnreadableEvent | LedgerUnavailable e) {
-      writeLine(out, JsonText.object().put("type", "error").put("error", e.getMessage()));
-    }
-  }
-
-  private static ObjectNode json(ReplayReport report) {
-    ObjectNode json = JsonText.object();
-    json.put("type", "report");
-    json.put("equal", report.differenceCount() == 0);
-    json.put("events", report.events());
-    json.put("rows", report.rows());
-    json.put("difference_count", report.differenceCount());
-    ArrayNode differences = json.putArray("differences");
-    for (ReplayReport.Difference difference : report.differences()) {
-      ObjectNode row = differences.addObject();
-      row.put("kind", difference.kind());
-      row.put("token_id", difference.tokenId());
-      row.put("token_name", difference.tokenName());
-      row.put("hash_prefix", difference.hashPrefix());
-      row.put("detail", difference.detail());
-    }
-    json.put("swapped", report.swapped());
-    json.put("millis", report.millis());
-    return json;
-  }
-
-  private static void writeLine(OutputStream out, ObjectNode line) {
-    try {
-      out.write((line + "\n").getBytes(StandardCharsets.UTF_8));
-      out.flush();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
   @GetMapping("/openapi.json")
   void openApi(HttpServletResponse response) throws IOException {
     try (InputStream document = LedgerRoutes.class.getResourceAsStream("openapi.json")) {
@@ -275,7 +194,7 @@ class LedgerRoutes {
     }
   }
 
-  private static void require(Actor actor, String name, Action action) {
+  static void require(Actor actor, String name, Action action) {
     if (actor.type() != Actor.Type.SYSTEM
         && !actor.permissions().decide(ResourceType.LEDGER, name, action).allowed()) {
       throw Rejection.forbidden();

@@ -62,6 +62,7 @@ public final class Server implements AutoCloseable {
     ReportRoutes.class,
     ProbeRoutes.class,
     LedgerRoutes.class,
+    ReplayRoutes.class,
     CatalogueRoutes.class
   })
   static class Configuration {

@@ -39,6 +39,7 @@ public enum EventType {
   ACCESS_DENIED(RequestEvent.AccessDenied.class, "AccessDenied", "request.authorize"),
   COMMAND_REJECTED(RequestEvent.CommandRejected.class, "CommandRejected", "request.command"),
   REPLAY_FINISHED(RequestEvent.ReplayFinished.class, "ReplayFinished", "replay.run"),
+  REPLAY_REQUESTED(RequestEvent.ReplayRequested.class, "ReplayRequested", "replay.direct"),
   ANSWER_REPEATED(RequestEvent.AnswerRepeated.class, "AnswerRepeated", "request.repeat"),
   DECISIONS_DENIED(RequestEvent.DecisionsDenied.class, "DecisionsDenied", "decision.check"),
   AUDIT_LOG_READ(RequestEvent.AuditLogRead.class, "AuditLogRead", "audit.read"),
@@ -57,7 +58,9 @@ public enum EventType {
   SIGNING_KEY_ROTATED(ControlEvent.SigningKeyRotated.class, "SigningKeyRotated", "log.rotate_key"),
   SIGNING_REFUSED(ControlEvent.SigningRefused.class, "SigningRefused", "log.sign"),
   GRANT_DRIFT_FOUND(ControlEvent.GrantDriftFound.class, "GrantDriftFound", "log.check_grants"),
-  FORGED_EVENT_FOUND(ControlEvent.ForgedEventFound.class, "ForgedEventFound", "log.check_origin");
+  FORGED_EVENT_FOUND(ControlEvent.ForgedEventFound.class, "ForgedEventFound", "log.check_origin"),
+  PROJECTION_DRIFT_FOUND(
+      ControlEvent.ProjectionDriftFound.class, "ProjectionDriftFound", "replay.check_drift");
 
   private static final Map<Class<?>, EventType> BY_CLASS =
       Arrays.stream(values()).collect(Collectors.toMap(EventType::eventClass, Function.identity()));

@@ -9,6 +9,7 @@ import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
 import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
+import io.tokenledger.follow.Projection;
 import io.tokenledger.history.AuditLog;
 import io.tokenledger.history.AuditLogTable;
 import io.tokenledger.history.AuditQuery;
@@ -21,7 +22,9 @@ import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.proof.TransparencyLog;
+import io.tokenledger.replay.DriftCheck;
 import io.tokenledger.replay.Replay;
+import io.tokenledger.replay.ReplayWorker;
 import io.tokenledger.report.Reports;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sealing.Envelopes;
@@ -126,6 +129,8 @@ public final class Ledger implements AutoCloseable {
   private final RequestLog requests;
   private final AuditLog audit;
   private final Replay replay;
+  private final ReplayWorker replays;
+  private final DriftCheck drift;
   private final TransparencyLog log;
   private final @Nullable LogAlerts alerts;
   private final @Nullable Signer signer;
@@ -167,14 +172,16 @@ public final class Ledger implements AutoCloseable {
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
-    this.replay = new Replay(writers);
+    this.replay = new Replay(() -> connect(app), projections(envelopes));
+    this.replays = new ReplayWorker(() -> connect(app), replay, envelopes);
+    this.drift = new DriftCheck(() -> connect(app), requests, envelopes);
     this.tokens = new TokenDirectory(readers, this::wake);
     this.timeline = new Timeline(readers, this::wake, Clock.systemUTC());
     this.reports = new Reports(readers, this::requireSigner);
     this.usage = new TokenUsage(writers);
     this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
     this.answers = new IdempotentAnswers(writers);
-    this.housekeeping = new Housekeeping(writers, commands, answers, this::wake);
+    this.housekeeping = new Housekeeping(writers, commands, answers, replay, this::wake);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
     this.log = new TransparencyLog(readers, this::wake);
     if (options.signingKeyFiles().isEmpty()) {
@@ -250,11 +257,21 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
+  /** Those that can be built again from the first leaf on. */
+  private static List<Projection> projections(Envelopes envelopes) {
+    return List.of(new AuditLogTable(), new TokenTable(envelopes), new TokenHistoryTable());
+  }
+
+  /** A connection of its own, so that long work takes none from those that serve. */
+  private static Connection connect(DatabaseUrl app) throws SQLException {
+    Connection connection = DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
+    connection.setAutoCommit(false);
+    return connection;
+  }
+
   private List<Follower> followers(LedgerOptions options, Envelopes envelopes) {
     List<Follower> all = new ArrayList<>();
-    all.add(new Follower(writers, new AuditLogTable()));
-    all.add(new Follower(writers, new TokenTable(envelopes)));
-    all.add(new Follower(writers, new TokenHistoryTable()));
+    projections(envelopes).forEach(projection -> all.add(new Follower(writers, projection)));
     if (options.noticeWebhook() != null) {
       all.add(new Follower(writers, new NoticeWebhook(options.noticeWebhook())));
     }
@@ -288,6 +305,7 @@ public final class Ledger implements AutoCloseable {
         }
       }
       ledger.followers.forEach(Follower::start);
+      ledger.replays.start();
       ledger.housekeeping.start();
       return ledger;
     } catch (RuntimeException e) {
@@ -303,14 +321,20 @@ public final class Ledger implements AutoCloseable {
 
     private final HikariDataSource writers;
     private final MeterRegistry meters;
+    private final Replay replay;
+    private final ReplayWorker worker;
 
-    private Offline(HikariDataSource writers, MeterRegistry meters) {
+    private Offline(DatabaseUrl app, HikariDataSource writers, MeterRegistry meters) {
       this.writers = writers;
       this.meters = meters;
+      this.replay = new Replay(() -> connect(app), List.of());
+      this.worker = new ReplayWorker(() -> connect(app), replay, null);
+      worker.start();
     }
 
+    /** Of the authorization lookup only: the others need a server, which keeps them. */
     public Replay replay() {
-      return new Replay(writers);
+      return replay;
     }
 
     /**
@@ -343,7 +367,7 @@ public final class Ledger implements AutoCloseable {
               Clock.systemUTC(),
               REFUSAL_WINDOW,
               meters)) {
-        requests.replayFinished(context, "replay.swap", equal, started);
+        requests.replayFinished(context, "replay.swap", null, equal, started);
       }
     }
 
@@ -358,6 +382,7 @@ public final class Ledger implements AutoCloseable {
 
     @Override
     public void close() {
+      worker.close();
       writers.close();
     }
   }
@@ -371,8 +396,8 @@ public final class Ledger implements AutoCloseable {
    * @throws LedgerUnavailable when the database does not answer
    */
   public static Offline openOffline(DatabaseUrl owner, MeterRegistry meters) {
-    HikariDataSource writers = pool(Roles.ensureApp(owner), "ledger-replay", 2, false, meters);
-    return new Offline(writers, meters);
+    DatabaseUrl app = Roles.ensureApp(owner);
+    return new Offline(app, pool(app, "ledger-replay", 2, false, meters), meters);
   }
 
   /**
@@ -607,6 +632,7 @@ public final class Ledger implements AutoCloseable {
   public void serving(
       String version, Map<String, String> configuration, Duration heartbeatInterval) {
     service.start(version, configuration, heartbeatInterval);
+    drift.start();
     if (verification != null) {
       verification.start(VERIFICATION_INTERVAL);
     }
@@ -623,6 +649,11 @@ public final class Ledger implements AutoCloseable {
 
   public Replay replay() {
     return replay;
+  }
+
+  /** The running comparison of the live projections with the events. */
+  public DriftCheck drift() {
+    return drift;
   }
 
   public TokenDirectory tokens() {
@@ -682,6 +713,8 @@ public final class Ledger implements AutoCloseable {
       timestamps.close();
     }
     housekeeping.close();
+    replays.close();
+    drift.close();
     commands.close();
     refusals.shutdown();
     if (alerts != null) {

@@ -7,6 +7,7 @@ import io.tokenledger.audit.ControlEvent.ConfigurationChanged;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.ControlEvent.GrantDriftFound;
 import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
+import io.tokenledger.audit.ControlEvent.ProjectionDriftFound;
 import io.tokenledger.audit.ControlEvent.ServiceStarted;
 import io.tokenledger.audit.ControlEvent.ServiceStopped;
 import io.tokenledger.audit.ControlEvent.SigningKeyRotated;
@@ -24,6 +25,7 @@ import io.tokenledger.audit.RequestEvent.AuthenticationFailed;
 import io.tokenledger.audit.RequestEvent.CommandRejected;
 import io.tokenledger.audit.RequestEvent.DecisionsDenied;
 import io.tokenledger.audit.RequestEvent.ReplayFinished;
+import io.tokenledger.audit.RequestEvent.ReplayRequested;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
@@ -149,6 +151,8 @@ public final class EventJson {
       json.put("target", rejected.target());
     } else if (event instanceof AnswerRepeated repeated) {
       json.put("target", repeated.target());
+    } else if (event instanceof ReplayRequested asked) {
+      json.put("target", asked.target());
     } else if (event instanceof ReplayFinished finished) {
       json.put("target", finished.target());
     } else if (event instanceof DecisionsDenied denied) {
@@ -237,6 +241,13 @@ public final class EventJson {
     } else if (event instanceof SigningRefused refused) {
       json.put("reason", refused.reason());
       json.put("size", refused.size());
+    } else if (event instanceof ProjectionDriftFound found) {
+      json.put("projection", found.projection());
+      json.put("slice", found.slice());
+      json.put("row_count", found.rowCount());
+      json.put("digest", found.digestHex());
+      ArrayNode rows = json.putArray("rows");
+      found.rows().forEach(rows::add);
     }
   }
 
@@ -325,6 +336,7 @@ public final class EventJson {
               instant(json, "last"));
       case ACCESS_DENIED -> request(json, AccessDenied::new);
       case COMMAND_REJECTED -> request(json, CommandRejected::new);
+      case REPLAY_REQUESTED -> request(json, ReplayRequested::new);
       case REPLAY_FINISHED -> request(json, ReplayFinished::new);
       case ANSWER_REPEATED -> request(json, AnswerRepeated::new);
       case DECISIONS_DENIED -> request(json, DecisionsDenied::new);
@@ -444,6 +456,13 @@ public final class EventJson {
       case GRANT_DRIFT_FOUND -> new GrantDriftFound(string(json, "detail"));
       case FORGED_EVENT_FOUND ->
           new ForgedEventFound(number(json, "global_index"), string(json, "event_id"));
+      case PROJECTION_DRIFT_FOUND ->
+          new ProjectionDriftFound(
+              string(json, "projection"),
+              string(json, "slice"),
+              number(json, "row_count"),
+              string(json, "digest"),
+              strings(json, "rows"));
       default -> throw new IllegalArgumentException("no reader of " + type);
     };
   }

@@ -11,7 +11,7 @@ public final class UnreadableEvent extends RuntimeException {
     super(message, cause);
   }
 
-  UnreadableEvent(String message) {
+  public UnreadableEvent(String message) {
     super(message);
   }
 }
