@@ -99,11 +99,11 @@ public class ReplaySpeed {
             url,
             data.resolve("ledger.key"),
             data.resolve("subject-keys"),
-            "bench/1",
+            "token-ledger/1",
             "bench",
             8,
-            List.of(data.resolve("bench-signing.key")),
-            data.resolve("bench-state"),
+            List.of(data.resolve("signing.key")),
+            data.resolve("state"),
             null,
             null,
             List.of(),
@@ -283,7 +283,7 @@ public class ReplaySpeed {
         new Envelopes(
             new SubjectKeys(data.resolve("subject-keys")),
             LedgerKey.loadOrCreate(data.resolve("ledger.key")),
-            "bench/1",
+            "token-ledger/1",
             "bench");
     String all = String.join(",", Replay.PROJECTIONS);
     long begun = System.nanoTime();

@@ -33,6 +33,13 @@ public final class Follower implements AutoCloseable {
   private static final long POLL_MILLIS = 20;
   private static final JsonMapper JSON = JsonMapper.shared();
 
+  private static final String SIZE =
+      """
+      SELECT size
+        FROM audit.tree_head
+       WHERE log_id = 1
+      """;
+
   private static final String LOCK =
       """
       SELECT pg_advisory_xact_lock(?)
@@ -211,6 +218,15 @@ public final class Follower implements AutoCloseable {
       }
     }
     return leaves;
+  }
+
+  /** How many leaves that live projection has not taken yet. */
+  public static long behind(Connection connection, Projection projection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(SIZE);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getLong(1) - position(connection, projection);
+    }
   }
 
   /** No follower of any node works on that projection from here to the end of the transaction. */

@@ -31,7 +31,9 @@ import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -120,6 +122,7 @@ public final class DriftCheck implements AutoCloseable {
   private final Envelopes envelopes;
   private final List<String> kinds = List.of("streams", "rows", "leaves");
   private int nextKind;
+  private @Nullable ScheduledFuture<?> steps;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           work -> {
@@ -140,8 +143,9 @@ public final class DriftCheck implements AutoCloseable {
 
   /** Begins to compare in a thread of its own. */
   public void start() {
-    timer.scheduleWithFixedDelay(
-        this::stepSafely, INTERVAL.toMillis(), INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
+    steps =
+        timer.scheduleWithFixedDelay(
+            this::stepSafely, INTERVAL.toMillis(), INTERVAL.toMillis(), TimeUnit.MILLISECONDS);
   }
 
   private void stepSafely() {
@@ -386,6 +390,9 @@ public final class DriftCheck implements AutoCloseable {
 
   @Override
   public void close() {
+    if (steps != null) {
+      steps.cancel(false);
+    }
     timer.shutdown();
     try {
       boolean ended = timer.awaitTermination(5, TimeUnit.SECONDS);

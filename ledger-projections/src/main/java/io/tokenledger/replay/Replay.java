@@ -84,6 +84,12 @@ public final class Replay {
        WHERE log_id = 1
       """;
 
+  private static final String NEWEST =
+      """
+      SELECT coalesce(max(global_index), 0)
+        FROM ledger.event
+      """;
+
   private static final String HORIZON =
       """
       SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
@@ -222,10 +228,12 @@ public final class Replay {
           transaction(
               connection -> {
                 long size = toSize == null ? number(connection, SIZE) : toSize;
-                Cuts cuts = cuts(connection, size);
+                // Events that have no leaf yet are read as well.
+                long events = Math.max(size, toSize == null ? number(connection, NEWEST) : 0);
+                Cuts cuts = cuts(connection, events);
                 boolean streams = !wanted.equals(List.of("audit_log"));
                 long total =
-                    (streams ? Math.round(size * cuts.tokenShare()) : 0)
+                    (streams ? Math.round(events * cuts.tokenShare()) : 0)
                         + (wanted.contains("audit_log") ? size : 0);
                 long id =
                     ReplayTable.add(
@@ -316,7 +324,7 @@ public final class Replay {
   }
 
   /**
-   * Waits until it is ready.
+   * Waits until it is ready, and the live projections are near the end of the log as well.
    *
    * @throws ReplayRefused when it is not going to be: paused or dropped
    * @throws UnreadableEvent when it failed; the message says at which event
@@ -328,7 +336,7 @@ public final class Replay {
       if (job.state() == State.FAILED) {
         throw new UnreadableEvent(String.valueOf(job.error()));
       }
-      if (!job.isUnfinished()) {
+      if (!job.isUnfinished() && !followersAreBehind(job)) {
         return job;
       }
       if (job.paused()) {
@@ -336,6 +344,22 @@ public final class Replay {
       }
       pause(Duration.ofMillis(100));
     }
+  }
+
+  /** What they lack would be taken while appends wait. */
+  private boolean followersAreBehind(ReplayJob job) {
+    if (!job.isLive()) {
+      return false;
+    }
+    return transaction(
+        connection -> {
+          for (Projection projection : followed(job)) {
+            if (Follower.behind(connection, projection) > Follower.MAX_BATCH) {
+              return true;
+            }
+          }
+          return false;
+        });
   }
 
   private static void pause(Duration duration) {
@@ -388,6 +412,9 @@ public final class Replay {
 
   private ReplayJob requireComparable(long id) {
     ReplayJob job = job(id);
+    if (followersAreBehind(job)) {
+      throw new ReplayRefused("the live projections are behind the log; try again later");
+    }
     boolean comparable =
         job.isLive()
             && (job.state() == State.READY
@@ -520,7 +547,9 @@ public final class Replay {
   /** Both generations take all there is; the followers of the live one stand still from here. */
   private void drain(Connection connection, ReplayJob job) throws SQLException {
     lock(connection, LOCK_UNTIL_COMMIT, Locks.REPLAY_STEP);
-    ReplayTable.lock(connection, job.id(), job.state());
+    if (!ReplayTable.lock(connection, job.id(), job.state())) {
+      throw new ReplayRefused("replay " + job.id() + " became another meanwhile; ask again");
+    }
     for (Projection projection : followed(job)) {
       Follower.hold(connection, projection);
     }
@@ -624,6 +653,11 @@ public final class Replay {
     }
     ReplayJob compared = job(job.id());
     Long seen = compared.comparedXid();
+    // What was equal and has not been written since is equal: only the rest is compared again.
+    Generations.Extent extent =
+        seen == null || before.differenceCount() > 0
+            ? Generations.Extent.ALL
+            : Generations.Extent.since(seen);
     return retried(
         connection -> {
           execute(connection, LOCK_LIMIT);
@@ -632,14 +666,8 @@ public final class Replay {
             lock(connection, LOCK_UNTIL_COMMIT, Locks.APPEND);
           }
           drain(connection, compared);
-          // What was equal and has not been written since is equal: only the rest is compared here.
-          boolean known = before.differenceCount() == 0 && seen != null;
           Generations.Differences found =
-              Generations.differences(
-                  connection,
-                  aside(compared),
-                  job.projections(),
-                  known ? Generations.Extent.since(seen) : Generations.Extent.ALL);
+              Generations.differences(connection, aside(compared), job.projections(), extent);
           boolean equal =
               found.count() == 0
                   && (!job.projections().contains(LOOKUP) || sameRows(connection, compared));
