@@ -139,7 +139,7 @@ final class RestoreCommand {
             "the database was restored from a backup of its events");
         EventBackup.Summary read = EventBackup.read(Objects.requireNonNull(from), opened.url());
         try (Ledger.Offline ledger = Ledger.openOffline(opened.url(), new SimpleMeterRegistry())) {
-          ledger.replay().swap((done, total) -> {});
+          ledger.replay().replaceLookup("ledger restore events");
         }
         System.out.printf("%d events%ndigest %s%n%s%n", read.events(), read.digest(), NEXT);
         return 0;

@@ -64,6 +64,11 @@ final class Rejection extends RuntimeException {
     return new Rejection(400, JsonText.error(sentence), "invalid_request", false);
   }
 
+  /** What was asked for does not fit how things are; the sentence says how they are. */
+  static Rejection conflict(String sentence) {
+    return new Rejection(409, JsonText.error(sentence), "conflict", false);
+  }
+
   static Rejection forbidden() {
     return new Rejection(403, NOT_PERMITTED, "not_permitted", false);
   }

@@ -15,6 +15,7 @@ import static io.tokenledger.audit.EventType.NAMED_ADMIN_CREATED;
 import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_CREATED;
 import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_REGENERATED;
 import static io.tokenledger.audit.EventType.REPLAY_FINISHED;
+import static io.tokenledger.audit.EventType.REPLAY_REQUESTED;
 import static io.tokenledger.audit.EventType.RESOURCE_TOKEN_CREATED;
 import static io.tokenledger.audit.EventType.TOKEN_DESCRIBED;
 import static io.tokenledger.audit.EventType.TOKEN_EXPIRY_CHANGED;
@@ -40,6 +41,8 @@ final class RouteCatalogue {
   static final String READER = "ledger:audit:read; admin unless --separate-duties";
 
   private static final String TOKEN_READER = "ledger:tokens:read or ledger:audit:read; admin";
+  private static final String REPLAY_READER = "ledger:replay:read or admin";
+  private static final String REPLAYER = "ledger:replay:write or admin";
   private static final String MANAGER =
       "ledger:tokens:write without any ledger:audit or ledger:retention; admin";
 
@@ -167,8 +170,27 @@ final class RouteCatalogue {
           route(
               "POST", TlogRoutes.BUNDLES, READER, COMMAND_REJECTED, AUDIT_LOG_READ, AUDIT_EXPORTED),
           route("POST", TlogRoutes.GENERATIONS, "admin", COMMAND_REJECTED, LOG_GENERATION_STARTED),
-          route("POST", LedgerRoutes.VERIFY, "ledger:replay:read or admin", REPLAY_FINISHED),
-          route("POST", LedgerRoutes.SWAP, "ledger:replay:write or admin", REPLAY_FINISHED),
+          route("POST", ReplayRoutes.START, REPLAYER, COMMAND_REJECTED, REPLAY_REQUESTED),
+          route("GET", ReplayRoutes.STATUS, REPLAY_READER, COMMAND_REJECTED),
+          route("GET", ReplayRoutes.HISTORY, REPLAY_READER, COMMAND_REJECTED),
+          route("POST", ReplayRoutes.VERIFY, REPLAY_READER, COMMAND_REJECTED, REPLAY_FINISHED),
+          route(
+              "POST",
+              ReplayRoutes.SWAP,
+              REPLAYER,
+              COMMAND_REJECTED,
+              REPLAY_REQUESTED,
+              REPLAY_FINISHED),
+          route(
+              "POST",
+              ReplayRoutes.ROLLBACK,
+              REPLAYER,
+              COMMAND_REJECTED,
+              REPLAY_REQUESTED,
+              REPLAY_FINISHED),
+          route("POST", ReplayRoutes.PAUSE, REPLAYER, COMMAND_REJECTED, REPLAY_REQUESTED),
+          route("POST", ReplayRoutes.RESUME, REPLAYER, COMMAND_REJECTED, REPLAY_REQUESTED),
+          route("POST", ReplayRoutes.DROP, REPLAYER, COMMAND_REJECTED, REPLAY_REQUESTED),
           route("GET", QuarantineRoutes.QUARANTINE, "ledger:replay:read or admin"),
           route(
               "POST",

@@ -65,6 +65,7 @@ public final class Server implements AutoCloseable {
     GatewayRoutes.class,
     LedgerRoutes.class,
     QuarantineRoutes.class,
+    ReplayRoutes.class,
     CatalogueRoutes.class
   })
   static class Configuration {

@@ -83,6 +83,8 @@ class CompletenessIT {
           "audit access",
           "audit population",
           "replay unreadable",
+          "replay status",
+          "replay history",
           "completion",
           "man");
 
@@ -128,6 +130,7 @@ class CompletenessIT {
           "--database-url",
           "--ledger-key-file",
           "--subject-key-store",
+          "--replay",
           "--help",
           "--help-full",
           "--version");
@@ -276,7 +279,6 @@ class CompletenessIT {
     samples.put(
         "POST /api/v1/replay/release",
         new Sample("/api/v1/replay/release", "{\"event_id\":\"" + quarantined() + "\"}"));
-    samples.put("POST /api/v1/replay/verify", new Sample("/api/v1/replay/verify", ""));
     samples.put(
         "POST /api/v1/audit/exports",
         new Sample("/api/v1/audit/exports?format=ndjson&at=leaf:0", ""));
@@ -284,7 +286,9 @@ class CompletenessIT {
     samples.put(
         "POST /api/v1/audit/generations",
         new Sample("/api/v1/audit/generations", "{\"reason\":\"a test\"}"));
-    samples.put("POST /api/v1/replay/swap", new Sample("/api/v1/replay/swap", ""));
+    for (String verb : List.of("start", "pause", "resume", "verify", "swap", "rollback", "drop")) {
+      samples.put("POST /api/v1/replay/" + verb, new Sample("/api/v1/replay/" + verb, ""));
+    }
     return samples;
   }
 
@@ -443,8 +447,14 @@ class CompletenessIT {
     samples.add(verb("delete token", "--token-name", name, "--yes"));
     samples.add(verb("delete tokens", "--name", many, "--permission", "db:a:read", "--yes"));
     samples.add(verb("import tokens", "--file", rows.toString()));
+    samples.add(verb("replay start", "--wait", "--to", "leaf:0", "--lease", "1h"));
+    samples.add(verb("replay start"));
+    samples.add(verb("replay pause"));
+    samples.add(verb("replay resume"));
     samples.add(verb("replay verify"));
-    samples.add(verb("replay swap"));
+    samples.add(verb("replay swap", "--accept-differences", "0".repeat(64)));
+    samples.add(verb("replay rollback", "--accept-differences", "0".repeat(64)));
+    samples.add(verb("replay drop"));
     assertEveryOptionHasASample(samples);
     for (Verb sample : samples) {
       long before = newestLeaf();

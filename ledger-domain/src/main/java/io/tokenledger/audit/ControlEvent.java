@@ -145,4 +145,21 @@ public sealed interface ControlEvent {
 
   /** An event that was quarantined can be read, and is taken again. */
   record EventReleased(long globalIndex, String eventId) implements ControlEvent {}
+
+  /**
+   * Rows of a live projection are not what the events make.
+   *
+   * @param projection the table
+   * @param slice which part was compared
+   * @param rowCount how many rows differ
+   * @param digestHex SHA-256 over them, 64 lower-case hexadecimal digits
+   * @param rows the first of them: how each differs, and its key
+   */
+  record ProjectionDriftFound(
+      String projection, String slice, long rowCount, String digestHex, List<String> rows)
+      implements ControlEvent {
+    public ProjectionDriftFound {
+      rows = List.copyOf(rows);
+    }
+  }
 }

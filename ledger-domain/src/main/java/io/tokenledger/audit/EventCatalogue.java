@@ -288,9 +288,16 @@ public final class EventCatalogue {
               new Ocsf(API_ACTIVITY, OTHER),
               List.of("PCI 10.2.2", "NIST AU-3"),
               target);
+      case REPLAY_REQUESTED ->
+          request(
+              "Someone directed a replay: start, pause, resume, swap, rollback, drop.",
+              List.of(),
+              new Ocsf(API_ACTIVITY, OTHER),
+              List.of("NIST AU-9", "SEC 17a-4(f)"),
+              target);
       case REPLAY_FINISHED ->
           request(
-              "The authorization lookup was rebuilt from the events and compared.",
+              "Rebuilt projections were compared with the live ones, or put in their place.",
               List.of(),
               new Ocsf(API_ACTIVITY, OTHER),
               List.of("NIST AU-9", "SEC 17a-4(f)"),
@@ -475,6 +482,17 @@ public final class EventCatalogue {
       case EVENT_QUARANTINED ->
           quarantine("An operator let projections pass an event that cannot be read.");
       case EVENT_RELEASED -> quarantine("An event that was quarantined is read and taken again.");
+      case PROJECTION_DRIFT_FOUND ->
+          service(
+              "Rows of a projection are not what the events make.",
+              "clock",
+              OTHER,
+              List.of("PCI 10.3.4", "NIST AU-9"),
+              plain("projection", "string"),
+              identifier("slice", "string"),
+              plain("row_count", "integer"),
+              identifier("digest", "string"),
+              identifier("rows", "array"));
       default -> throw new AssertionError("every type has a row, not " + type);
     };
   }

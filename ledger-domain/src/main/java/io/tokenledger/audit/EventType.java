@@ -39,6 +39,7 @@ public enum EventType {
   ACCESS_DENIED(RequestEvent.AccessDenied.class, "AccessDenied", "request.authorize"),
   COMMAND_REJECTED(RequestEvent.CommandRejected.class, "CommandRejected", "request.command"),
   REPLAY_FINISHED(RequestEvent.ReplayFinished.class, "ReplayFinished", "replay.run"),
+  REPLAY_REQUESTED(RequestEvent.ReplayRequested.class, "ReplayRequested", "replay.direct"),
   ANSWER_REPEATED(RequestEvent.AnswerRepeated.class, "AnswerRepeated", "request.repeat"),
   DECISIONS_DENIED(RequestEvent.DecisionsDenied.class, "DecisionsDenied", "decision.check"),
   AUDIT_LOG_READ(RequestEvent.AuditLogRead.class, "AuditLogRead", "audit.read"),
@@ -62,7 +63,9 @@ public enum EventType {
   UNREADABLE_EVENT_FOUND(
       ControlEvent.UnreadableEventFound.class, "UnreadableEventFound", "replay.read"),
   EVENT_QUARANTINED(ControlEvent.EventQuarantined.class, "EventQuarantined", "replay.quarantine"),
-  EVENT_RELEASED(ControlEvent.EventReleased.class, "EventReleased", "replay.release");
+  EVENT_RELEASED(ControlEvent.EventReleased.class, "EventReleased", "replay.release"),
+  PROJECTION_DRIFT_FOUND(
+      ControlEvent.ProjectionDriftFound.class, "ProjectionDriftFound", "replay.check_drift");
 
   private static final Map<Class<?>, EventType> BY_CLASS =
       Arrays.stream(values()).collect(Collectors.toMap(EventType::eventClass, Function.identity()));

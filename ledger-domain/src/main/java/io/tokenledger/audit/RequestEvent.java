@@ -60,10 +60,29 @@ public sealed interface RequestEvent {
       implements RequestEvent {}
 
   /**
-   * The authorization lookup was rebuilt from the events, and put in place or only compared.
+   * Someone directed a replay: begun, stopped, gone on with, put in place, taken back or dropped.
+   * It is stored before that is done, so that none is without its event.
+   *
+   * @param action {@code replay.start}, {@code replay.swap} and so on
+   * @param reason {@code granted}
+   * @param target {@code replay:7}; for a start what is to be built and of which moment
+   */
+  record ReplayRequested(
+      String action,
+      String reason,
+      int statusCode,
+      @Nullable String target,
+      long count,
+      Instant first,
+      Instant last)
+      implements RequestEvent {}
+
+  /**
+   * Projections that were rebuilt from the events were compared with the live ones, or changed
+   * places with them.
    *
    * @param reason {@code equal} or {@code different}: what the comparison found
-   * @param target null
+   * @param target {@code replay:7}; null of old, when only the lookup could be rebuilt
    * @param first when the rebuild began
    * @param last when it ended
    */

@@ -28,7 +28,9 @@ public final class Follower implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Follower.class);
 
-  private static final int MAX_BATCH = 1_000;
+  /** How many leaves are taken at once, at most. */
+  public static final int MAX_BATCH = 1_000;
+
   private static final Duration INTERVAL = Duration.ofMillis(250);
   private static final int MAX_DOUBLINGS = 7;
 
@@ -37,6 +39,13 @@ public final class Follower implements AutoCloseable {
 
   private static final long POLL_MILLIS = 20;
   private static final JsonMapper JSON = JsonMapper.shared();
+
+  private static final String SIZE =
+      """
+      SELECT size
+        FROM audit.tree_head
+       WHERE log_id = 1
+      """;
 
   private static final String TRY_LOCK =
       """
@@ -62,8 +71,8 @@ public final class Follower implements AutoCloseable {
   private static final String NEXT =
       """
       SELECT leaf.leaf_index, event.global_index, event.event_id, event.occurred_at,
-             event.aggregate_type, event.event_type, event.revision, event.payload, event.metadata,
-             kept.event_id IS NOT NULL AS quarantined
+             event.aggregate_type, event.sequence_number, event.event_type, event.revision,
+             event.payload, event.metadata, kept.event_id IS NOT NULL AS quarantined
         FROM audit.leaf            AS leaf
         JOIN ledger.event          AS event ON event.global_index = leaf.global_index
         LEFT JOIN state.quarantine AS kept
@@ -82,8 +91,8 @@ public final class Follower implements AutoCloseable {
   private static final String OF_STREAM =
       """
       SELECT leaf.leaf_index, event.global_index, event.event_id, event.occurred_at,
-             event.aggregate_type, event.event_type, event.revision, event.payload, event.metadata,
-             kept.event_id IS NOT NULL AS quarantined
+             event.aggregate_type, event.sequence_number, event.event_type, event.revision,
+             event.payload, event.metadata, kept.event_id IS NOT NULL AS quarantined
         FROM ledger.event          AS event
         JOIN audit.leaf            AS leaf ON leaf.global_index = event.global_index
         LEFT JOIN state.quarantine AS kept
@@ -227,13 +236,13 @@ public final class Follower implements AutoCloseable {
         connection.rollback();
         return 0;
       }
-      long position = position(connection);
+      long position = position(connection, projection);
       List<Leaf> leaves = next(connection, position);
       if (!leaves.isEmpty()) {
         leaves = takeReadable(connection, leaves);
       }
       if (!leaves.isEmpty() || projection.startsAtHead()) {
-        advance(connection, position + leaves.size());
+        advance(connection, projection, position + leaves.size());
       }
       connection.commit();
       return leaves.size();
@@ -268,7 +277,7 @@ public final class Follower implements AutoCloseable {
     }
   }
 
-  private long position(Connection connection) throws SQLException {
+  private static long position(Connection connection, Projection projection) throws SQLException {
     try (PreparedStatement statement =
         connection.prepareStatement(projection.startsAtHead() ? CURSOR : POSITION)) {
       statement.setString(1, projection.name());
@@ -279,7 +288,12 @@ public final class Follower implements AutoCloseable {
     }
   }
 
-  private static List<Leaf> next(Connection connection, long position) throws SQLException {
+  /**
+   * The leaves from that one on, in their order, {@value #MAX_BATCH} at most.
+   *
+   * @throws SQLException also when one is missing
+   */
+  public static List<Leaf> next(Connection connection, long position) throws SQLException {
     List<Leaf> leaves = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(NEXT)) {
       statement.setLong(1, position);
@@ -304,6 +318,7 @@ public final class Follower implements AutoCloseable {
         row.getString("event_id"),
         row.getString("occurred_at"),
         row.getString("aggregate_type"),
+        row.getLong("sequence_number"),
         row.getString("event_type"),
         row.getString("revision"),
         row.getString("payload"),
@@ -320,7 +335,44 @@ public final class Follower implements AutoCloseable {
     }
   }
 
-  private void advance(Connection connection, long next) throws SQLException {
+  /** How many leaves that live projection has not taken yet. */
+  public static long behind(Connection connection, Projection projection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(SIZE);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getLong(1) - position(connection, projection);
+    }
+  }
+
+  /** No follower of any node works on that projection from here to the end of the transaction. */
+  public static void hold(Connection connection, Projection projection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(LOCK)) {
+      statement.setLong(1, projection.lock());
+      statement.execute();
+    }
+  }
+
+  /**
+   * Takes for a live projection, which the caller holds, every leaf below that one, in the
+   * transaction of the caller, whose {@code search_path} must begin with {@code views}.
+   */
+  public static void takeUntil(Connection connection, Projection projection, long end)
+      throws SQLException {
+    long position = position(connection, projection);
+    while (position < end) {
+      List<Leaf> leaves = next(connection, position);
+      long left = end - position;
+      if (leaves.size() > left) {
+        leaves = leaves.subList(0, Math.toIntExact(left));
+      }
+      projection.take(connection, leaves);
+      position += leaves.size();
+      advance(connection, projection, position);
+    }
+  }
+
+  private static void advance(Connection connection, Projection projection, long next)
+      throws SQLException {
     try (PreparedStatement statement =
         connection.prepareStatement(projection.startsAtHead() ? ADVANCE_CURSOR : ADVANCE)) {
       statement.setString(1, projection.name());

@@ -15,6 +15,7 @@ import tools.jackson.databind.JsonNode;
  * @param globalIndex its row in the event table
  * @param occurredAt as stored, ISO 8601 in UTC
  * @param aggregateType Token, Request or Service
+ * @param sequence its place in its stream, from 0
  * @param payload as stored, JSON text
  * @param envelope what the event says of its request, personal fields sealed; empty when it cannot
  *     be read and is quarantined
@@ -26,6 +27,7 @@ public record Leaf(
     String eventId,
     String occurredAt,
     String aggregateType,
+    long sequence,
     String eventType,
     String revision,
     String payload,

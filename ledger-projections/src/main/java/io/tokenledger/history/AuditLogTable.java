@@ -1,5 +1,6 @@
 package io.tokenledger.history;
 
+import io.tokenledger.follow.CopyRows;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.store.Locks;
@@ -16,13 +17,17 @@ import tools.jackson.databind.json.JsonMapper;
 /** Keeps {@code views.audit_log}, what the audit is searched by. */
 public final class AuditLogTable implements Projection {
 
-  static final String NAME = "audit_log";
+  /** Name of this projection, for who waits for it. */
+  public static final String NAME = "audit_log";
+
+  /** So many leaves share a row of {@code audit_log_span}. */
+  public static final int SPAN = 1_024;
 
   private static final JsonMapper JSON = JsonMapper.shared();
 
   private static final String INSERT =
       """
-      INSERT INTO views.audit_log
+      INSERT INTO audit_log
         (leaf_index, global_index, occurred_at, event_type, action, outcome, outcome_reason,
          actor_type, actor_token_id, actor_name, target_id, target_name, request_id,
          request_count, correlation_id)
@@ -32,7 +37,7 @@ public final class AuditLogTable implements Projection {
 
   private static final String WIDEN =
       """
-      INSERT INTO views.audit_log_span AS known (span, first_at, last_at)
+      INSERT INTO audit_log_span AS known (span, first_at, last_at)
       SELECT span, min(occurred_at), max(occurred_at)
         FROM (SELECT leaf_index / 1024, occurred_at::timestamptz
                 FROM unnest(?::bigint[], ?::text[]) AS leaf (leaf_index, occurred_at))
@@ -41,6 +46,21 @@ public final class AuditLogTable implements Projection {
           ON CONFLICT (span) DO UPDATE
          SET first_at = least(known.first_at, excluded.first_at),
              last_at  = greatest(known.last_at, excluded.last_at)
+      """;
+
+  private static final String COPY =
+      """
+      COPY audit_log
+        (leaf_index, global_index, occurred_at, event_type, action, outcome, outcome_reason,
+         actor_type, actor_token_id, actor_name, target_id, target_name, request_id,
+         request_count, correlation_id)
+      FROM STDIN
+      """;
+
+  private static final String COPY_SPANS =
+      """
+      COPY audit_log_span (span, first_at, last_at)
+      FROM STDIN
       """;
 
   @Override
@@ -72,6 +92,28 @@ public final class AuditLogTable implements Projection {
           2, connection.createArrayOf("text", leaves.stream().map(Leaf::occurredAt).toArray()));
       statement.executeUpdate();
     }
+  }
+
+  /** Collects the row of that leaf, for a rebuild. */
+  public static void collect(Leaf leaf, CopyRows rows) {
+    for (Object value : values(leaf)) {
+      if (value instanceof String text) {
+        rows.add(text);
+      } else {
+        rows.add(value);
+      }
+    }
+    rows.end();
+  }
+
+  /** Rows for {@link #collect}. */
+  public static CopyRows newRows() {
+    return new CopyRows(COPY);
+  }
+
+  /** Rows of a span number and the first and last time in it. */
+  public static CopyRows newSpans() {
+    return new CopyRows(COPY_SPANS);
   }
 
   private static @Nullable Object[] values(Leaf leaf) {

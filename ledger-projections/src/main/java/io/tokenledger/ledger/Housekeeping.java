@@ -3,6 +3,7 @@ package io.tokenledger.ledger;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
 import io.tokenledger.idempotency.IdempotentAnswers;
+import io.tokenledger.replay.Replay;
 import io.tokenledger.store.Locks;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.TokenCommand.AnnounceExpiry;
@@ -34,9 +35,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What is due by the clock alone: notices that a token expires soon, the record that it has, and
- * the end of stored answers. One node at a time does it, under a lock. The aggregate has the last
- * word, so that a notice is never given twice; what it refuses here is not worth an entry in the
- * audit.
+ * the end of stored answers and of replays that were built for a look. One node at a time does it,
+ * under a lock. The aggregate has the last word, so that a notice is never given twice; what it
+ * refuses here is not worth an entry in the audit.
  */
 final class Housekeeping implements AutoCloseable {
 
@@ -53,6 +54,7 @@ final class Housekeeping implements AutoCloseable {
   private final DataSource writers;
   private final CommandBatches commands;
   private final IdempotentAnswers answers;
+  private final Replay replay;
   private final Runnable wake;
   private final BooleanSupplier resting;
   private @Nullable ScheduledFuture<?> rounds;
@@ -71,11 +73,13 @@ final class Housekeeping implements AutoCloseable {
       DataSource writers,
       CommandBatches commands,
       IdempotentAnswers answers,
+      Replay replay,
       Runnable wake,
       BooleanSupplier resting) {
     this.writers = writers;
     this.commands = commands;
     this.answers = answers;
+    this.replay = replay;
     this.wake = wake;
     this.resting = resting;
   }
@@ -95,6 +99,10 @@ final class Housekeeping implements AutoCloseable {
       int deleted = answers.deleteOld();
       if (deleted > 0) {
         LOG.debug("{} stored answers are a day old and deleted", deleted);
+      }
+      int dropped = replay.dropExpired();
+      if (dropped > 0) {
+        LOG.info("{} replays reached the end of their lease and are dropped", dropped);
       }
     } catch (SQLException | RuntimeException e) {
       // The outermost boundary of this thread: the next round tries again.

@@ -10,6 +10,7 @@ import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
 import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
+import io.tokenledger.follow.Projection;
 import io.tokenledger.history.AuditLog;
 import io.tokenledger.history.AuditLogTable;
 import io.tokenledger.history.AuditQuery;
@@ -23,7 +24,9 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.proof.TransparencyLog;
 import io.tokenledger.quarantine.Quarantine;
+import io.tokenledger.replay.DriftCheck;
 import io.tokenledger.replay.Replay;
+import io.tokenledger.replay.ReplayWorker;
 import io.tokenledger.report.Reports;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sealing.Envelopes;
@@ -133,6 +136,8 @@ public final class Ledger implements AutoCloseable {
   private final AuditLog audit;
   private final Replay replay;
   private final Quarantine quarantine;
+  private final ReplayWorker replays;
+  private final DriftCheck drift;
   private final TransparencyLog log;
   private final RestoreGuard guard;
   private final @Nullable LogAlerts alerts;
@@ -180,7 +185,7 @@ public final class Ledger implements AutoCloseable {
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
-    this.replay = new Replay(writers, reader);
+    this.replay = new Replay(() -> connect(app), projections(envelopes, reader), reader);
     this.quarantine =
         new Quarantine(
             writers,
@@ -190,6 +195,9 @@ public final class Ledger implements AutoCloseable {
     Gauge.builder("ledger.follower.standing", followers, Ledger::standing)
         .description("Projections that stand still before an event that cannot be read")
         .register(meters);
+    this.replays =
+        new ReplayWorker(() -> connect(app), replay, envelopes, reader, this::unreadable);
+    this.drift = new DriftCheck(() -> connect(app), requests, envelopes, reader);
     this.tokens = new TokenDirectory(readers, this::wake);
     this.timeline = new Timeline(readers, this::wake, Clock.systemUTC());
     this.reports = new Reports(readers, this::requireSigner);
@@ -197,7 +205,7 @@ public final class Ledger implements AutoCloseable {
     this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
     this.answers = new IdempotentAnswers(writers);
     this.housekeeping =
-        new Housekeeping(writers, commands, answers, this::wake, () -> restored() != null);
+        new Housekeeping(writers, commands, answers, replay, this::wake, () -> restored() != null);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
     this.log =
         new TransparencyLog(
@@ -279,11 +287,23 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
+  /** Those that can be built again from the first leaf on. */
+  private static List<Projection> projections(Envelopes envelopes, EventReader reader) {
+    return List.of(
+        new AuditLogTable(), new TokenTable(envelopes, reader), new TokenHistoryTable(reader));
+  }
+
+  /** A connection of its own, so that long work takes none from those that serve. */
+  private static Connection connect(DatabaseUrl app) throws SQLException {
+    Connection connection = DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
+    connection.setAutoCommit(false);
+    return connection;
+  }
+
   private List<Follower> followers(LedgerOptions options, Envelopes envelopes, EventReader reader) {
     List<Follower> all = new ArrayList<>();
-    all.add(new Follower(writers, new AuditLogTable(), this::unreadable));
-    all.add(new Follower(writers, new TokenTable(envelopes, reader), this::unreadable));
-    all.add(new Follower(writers, new TokenHistoryTable(reader), this::unreadable));
+    projections(envelopes, reader)
+        .forEach(projection -> all.add(new Follower(writers, projection, this::unreadable)));
     if (options.noticeWebhook() != null) {
       all.add(new Follower(writers, new NoticeWebhook(options.noticeWebhook()), this::unreadable));
     }
@@ -324,6 +344,7 @@ public final class Ledger implements AutoCloseable {
         }
       }
       ledger.followers.forEach(Follower::start);
+      ledger.replays.start();
       ledger.housekeeping.start();
       return ledger;
     } catch (RuntimeException e) {
@@ -339,14 +360,22 @@ public final class Ledger implements AutoCloseable {
 
     private final HikariDataSource writers;
     private final MeterRegistry meters;
+    private final Replay replay;
+    private final ReplayWorker worker;
 
-    private Offline(HikariDataSource writers, MeterRegistry meters) {
+    private Offline(DatabaseUrl app, HikariDataSource writers, MeterRegistry meters) {
       this.writers = writers;
       this.meters = meters;
+      this.replay = new Replay(() -> connect(app), List.of(), EventReader.CURRENT);
+      // The next server reports again what it cannot read.
+      this.worker =
+          new ReplayWorker(() -> connect(app), replay, null, EventReader.CURRENT, event -> {});
+      worker.start();
     }
 
+    /** Of the authorization lookup only: the others need a server, which keeps them. */
     public Replay replay() {
-      return new Replay(writers, EventReader.CURRENT);
+      return replay;
     }
 
     /**
@@ -379,7 +408,7 @@ public final class Ledger implements AutoCloseable {
               Clock.systemUTC(),
               REFUSAL_WINDOW,
               meters)) {
-        requests.replayFinished(context, "replay.swap", equal, started);
+        requests.replayFinished(context, "replay.swap", null, equal, started);
       }
     }
 
@@ -394,6 +423,7 @@ public final class Ledger implements AutoCloseable {
 
     @Override
     public void close() {
+      worker.close();
       writers.close();
     }
   }
@@ -407,8 +437,8 @@ public final class Ledger implements AutoCloseable {
    * @throws LedgerUnavailable when the database does not answer
    */
   public static Offline openOffline(DatabaseUrl owner, MeterRegistry meters) {
-    HikariDataSource writers = pool(Roles.ensureApp(owner), "ledger-replay", 2, false, meters);
-    return new Offline(writers, meters);
+    DatabaseUrl app = Roles.ensureApp(owner);
+    return new Offline(app, pool(app, "ledger-replay", 2, false, meters), meters);
   }
 
   /**
@@ -667,6 +697,7 @@ public final class Ledger implements AutoCloseable {
   public void serving(
       String version, Map<String, String> configuration, Duration heartbeatInterval) {
     service.start(version, configuration, heartbeatInterval);
+    drift.start();
     if (verification != null) {
       verification.start(VERIFICATION_INTERVAL);
     }
@@ -687,6 +718,11 @@ public final class Ledger implements AutoCloseable {
 
   public Quarantine quarantine() {
     return quarantine;
+  }
+
+  /** The running comparison of the live projections with the events. */
+  public DriftCheck drift() {
+    return drift;
   }
 
   private void unreadable(UnreadableEvent event) {
@@ -767,6 +803,8 @@ public final class Ledger implements AutoCloseable {
     }
     guard.close();
     housekeeping.close();
+    replays.close();
+    drift.close();
     commands.close();
     refusals.shutdown();
     if (alerts != null) {

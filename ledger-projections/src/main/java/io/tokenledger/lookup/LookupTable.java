@@ -119,6 +119,14 @@ public final class LookupTable {
          AND last_sequence < ?
       """;
 
+  private static final String LAST_SEEN =
+      """
+      SELECT token_id, max(last_sequence)
+        FROM token_lookup
+       WHERE token_id = ANY (?::bigint[])
+       GROUP BY token_id
+      """;
+
   private static final String FIND =
       """
       SELECT token_id, token_name, kind, permissions, created_at_ms, expires_at_ms, revoked_at_ms,
@@ -208,6 +216,35 @@ public final class LookupTable {
       change(connection, step);
     }
     insert(connection, created);
+  }
+
+  /**
+   * The same for a copy that may have seen some of the events, also creations.
+   *
+   * @throws SQLException as {@link #apply}
+   */
+  public static void catchUp(Connection connection, List<Step> steps) throws SQLException {
+    if (steps.isEmpty()) {
+      return;
+    }
+    Map<Long, Long> seen = new HashMap<>();
+    try (PreparedStatement statement = connection.prepareStatement(LAST_SEEN)) {
+      statement.setArray(
+          1,
+          connection.createArrayOf(
+              "bigint",
+              steps.stream().map(step -> step.event().id().value()).distinct().toArray()));
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          seen.put(row.getLong(1), row.getLong(2));
+        }
+      }
+    }
+    apply(
+        connection,
+        steps.stream()
+            .filter(step -> seen.getOrDefault(step.event().id().value(), -1L) < step.sequence())
+            .toList());
   }
 
   private static @Nullable NewRow newRow(Step step) {

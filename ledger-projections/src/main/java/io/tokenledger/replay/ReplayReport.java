@@ -1,36 +1,66 @@
 package io.tokenledger.replay;
 
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What a replay found.
+ * What a comparison of a rebuilt generation with the live one found.
  *
- * @param events how many events were read
- * @param rows how many lookup rows they make
- * @param differences the first thousand differences, most telling first; empty when the live lookup
- *     is exactly what the events make
+ * @param replayId the replay whose generation it was
+ * @param events how many events were read in bulk
+ * @param live of each live table its rows and digest
+ * @param rebuilt the same of what the events make
+ * @param differences the first thousand differences; empty when the live rows are exactly what the
+ *     events make
  * @param differenceCount how many there are in all
- * @param swapped whether the rebuilt lookup was put in place
+ * @param digest SHA-256 over all differences, what a swap may accept
  * @param millis how long it took
  */
 public record ReplayReport(
+    long replayId,
     long events,
-    long rows,
+    Map<String, Digest> live,
+    Map<String, Digest> rebuilt,
     List<Difference> differences,
     long differenceCount,
-    boolean swapped,
+    String digest,
     long millis) {
+
+  public ReplayReport {
+    live = new TreeMap<>(live);
+    rebuilt = new TreeMap<>(rebuilt);
+  }
+
+  /**
+   * A table in one line.
+   *
+   * @param hex SHA-256 over all rows whatever their order, 64 hexadecimal digits
+   */
+  public record Digest(long rows, String hex) {}
 
   /**
    * One row that differs.
    *
-   * @param kind {@code missing} (the live lookup lacks it), {@code added} (no event made it) or
+   * @param table the table it belongs to
+   * @param kind {@code missing} (the live table lacks it), {@code added} (no event made it) or
    *     {@code changed}
-   * @param tokenId the token
-   * @param tokenName its name
-   * @param hashPrefix the first nine digits of the secret's hash
+   * @param key its key, hashes as their first nine digits
+   * @param tokenId the token; null where the table has none
+   * @param tokenName its name; null as above
    * @param detail the columns that differ, each as {@code column: live -> rebuilt}
    */
   public record Difference(
-      String kind, long tokenId, String tokenName, String hashPrefix, String detail) {}
+      String table,
+      String kind,
+      String key,
+      @Nullable Long tokenId,
+      @Nullable String tokenName,
+      String detail) {}
+
+  /** How many rows the rebuilt generation has. */
+  public long rows() {
+    return rebuilt.values().stream().mapToLong(Digest::rows).sum();
+  }
 }

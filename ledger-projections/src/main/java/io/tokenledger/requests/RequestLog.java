@@ -17,6 +17,7 @@ import io.tokenledger.audit.RequestEvent.AuthenticationFailed;
 import io.tokenledger.audit.RequestEvent.CommandRejected;
 import io.tokenledger.audit.RequestEvent.DecisionsDenied;
 import io.tokenledger.audit.RequestEvent.ReplayFinished;
+import io.tokenledger.audit.RequestEvent.ReplayRequested;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.Envelopes.Change;
 import io.tokenledger.sealing.Envelopes.What;
@@ -255,11 +256,26 @@ public final class RequestLog implements AutoCloseable {
    * @throws LedgerUnavailable when that cannot be stored
    */
   public void replayFinished(
-      RequestContext context, String action, boolean equal, Instant started) {
+      RequestContext context,
+      String action,
+      @Nullable String target,
+      boolean equal,
+      Instant started) {
     submit(
         new ReplayFinished(
-            action, equal ? "equal" : "different", 200, null, 1, started, clock.instant()),
+            action, equal ? "equal" : "different", 200, target, 1, started, clock.instant()),
         context);
+  }
+
+  /**
+   * Someone directs a replay; stored before that is done. Each has its own event.
+   *
+   * @param target {@code replay:7}, or what is to be built
+   * @throws LedgerUnavailable when it cannot be stored: then it must not be done
+   */
+  public void replayRequested(RequestContext context, String action, String target) {
+    Instant now = clock.instant();
+    submit(new ReplayRequested(action, "granted", 200, target, 1, now, now), context);
   }
 
   /**

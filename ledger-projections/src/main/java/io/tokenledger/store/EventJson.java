@@ -9,6 +9,7 @@ import io.tokenledger.audit.ControlEvent.EventReleased;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.ControlEvent.GrantDriftFound;
 import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
+import io.tokenledger.audit.ControlEvent.ProjectionDriftFound;
 import io.tokenledger.audit.ControlEvent.RestoreAccepted;
 import io.tokenledger.audit.ControlEvent.ServiceStarted;
 import io.tokenledger.audit.ControlEvent.ServiceStopped;
@@ -28,6 +29,7 @@ import io.tokenledger.audit.RequestEvent.AuthenticationFailed;
 import io.tokenledger.audit.RequestEvent.CommandRejected;
 import io.tokenledger.audit.RequestEvent.DecisionsDenied;
 import io.tokenledger.audit.RequestEvent.ReplayFinished;
+import io.tokenledger.audit.RequestEvent.ReplayRequested;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
@@ -153,6 +155,8 @@ public final class EventJson {
       json.put("target", rejected.target());
     } else if (event instanceof AnswerRepeated repeated) {
       json.put("target", repeated.target());
+    } else if (event instanceof ReplayRequested asked) {
+      json.put("target", asked.target());
     } else if (event instanceof ReplayFinished finished) {
       json.put("target", finished.target());
     } else if (event instanceof DecisionsDenied denied) {
@@ -257,6 +261,13 @@ public final class EventJson {
     } else if (event instanceof SigningRefused refused) {
       json.put("reason", refused.reason());
       json.put("size", refused.size());
+    } else if (event instanceof ProjectionDriftFound found) {
+      json.put("projection", found.projection());
+      json.put("slice", found.slice());
+      json.put("row_count", found.rowCount());
+      json.put("digest", found.digestHex());
+      ArrayNode rows = json.putArray("rows");
+      found.rows().forEach(rows::add);
     }
   }
 
@@ -345,6 +356,7 @@ public final class EventJson {
               instant(json, "last"));
       case ACCESS_DENIED -> request(json, AccessDenied::new);
       case COMMAND_REJECTED -> request(json, CommandRejected::new);
+      case REPLAY_REQUESTED -> request(json, ReplayRequested::new);
       case REPLAY_FINISHED -> request(json, ReplayFinished::new);
       case ANSWER_REPEATED -> request(json, AnswerRepeated::new);
       case DECISIONS_DENIED -> request(json, DecisionsDenied::new);
@@ -478,6 +490,13 @@ public final class EventJson {
           new EventQuarantined(number(json, "global_index"), string(json, "event_id"));
       case EVENT_RELEASED ->
           new EventReleased(number(json, "global_index"), string(json, "event_id"));
+      case PROJECTION_DRIFT_FOUND ->
+          new ProjectionDriftFound(
+              string(json, "projection"),
+              string(json, "slice"),
+              number(json, "row_count"),
+              string(json, "digest"),
+              strings(json, "rows"));
       default -> throw new IllegalArgumentException("no reader of " + type);
     };
   }

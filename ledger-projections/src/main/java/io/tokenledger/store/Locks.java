@@ -9,7 +9,7 @@ public final class Locks {
   /** Shared by every append, exclusive for a swap of projections. Transaction-level. */
   public static final long APPEND = 0x7106_0001L;
 
-  /** One replay at a time. Transaction-level. */
+  /** Held by the node that works on replays, for as long as its session lives. */
   public static final long REPLAY = 0x7106_0002L;
 
   /** Held by the node that sequences, for as long as its session lives. */
@@ -35,6 +35,12 @@ public final class Locks {
 
   /** One node migrates the schema; others wait. Session-level, on the owner's connection. */
   public static final long MIGRATION = 0x7106_0006L;
+
+  /** One writer at a time of the generation that lies aside. */
+  public static final long REPLAY_STEP = 0x7106_0051L;
+
+  /** One node compares live projections with the events at a time. Transaction-level. */
+  public static final long DRIFT = 0x7106_0052L;
 
   private Locks() {}
 }

@@ -20,7 +20,7 @@ public final class UnreadableEvent extends RuntimeException {
     this.leafIndex = -1;
   }
 
-  UnreadableEvent(String message) {
+  public UnreadableEvent(String message) {
     super(message);
     this.eventId = null;
     this.reason = message;

@@ -53,12 +53,12 @@ public final class TokenHistoryTable implements Projection {
   /** A name's tokens share a stream, so the one before may have brought a later time with it. */
   private static final String CREATE =
       """
-      INSERT INTO views.token_history
+      INSERT INTO token_history
         (token_id, from_leaf, valid_from, event_type, actor_name, actor_token_id, token_name,
          kind, permissions, secret_hash_prefix, created_at, expires_at)
       SELECT made.token_id, made.leaf,
              greatest(made.occurred_at, (SELECT valid_from
-                                           FROM views.token_history AS before
+                                           FROM token_history AS before
                                           WHERE before.token_name = made.token_name
                                             AND before.from_leaf < made.leaf
                                           ORDER BY before.from_leaf DESC
@@ -104,13 +104,13 @@ public final class TokenHistoryTable implements Projection {
                     history.kind, history.permissions, history.secret_hash_prefix,
                     history.grace_hash_prefix, history.grace_ends_at, history.created_at,
                     history.expires_at, history.suspended_at, history.revoked_at
-               FROM views.token_history AS history
+               FROM token_history AS history
                JOIN change              ON change.token_id = history.token_id
               WHERE history.from_leaf < change.leaf
               ORDER BY history.from_leaf DESC
               LIMIT 1),
            closed AS (
-             UPDATE views.token_history AS history
+             UPDATE token_history AS history
                 SET to_leaf  = change.leaf,
                     valid_to = greatest(change.occurred_at, before.valid_from)
                FROM before
@@ -118,7 +118,7 @@ public final class TokenHistoryTable implements Projection {
               WHERE history.token_id  = before.token_id
                 AND history.from_leaf = before.from_leaf
                 AND history.to_leaf IS NULL)
-      INSERT INTO views.token_history
+      INSERT INTO token_history
         (token_id, from_leaf, valid_from, event_type, actor_name, actor_token_id, token_name,
          kind, permissions, secret_hash_prefix, grace_hash_prefix, grace_ends_at, created_at,
          expires_at, suspended_at, revoked_at)

@@ -53,7 +53,7 @@ public final class TokenTable implements Projection {
 
   private static final String INSERT =
       """
-      INSERT INTO views.token
+      INSERT INTO token
         (token_id, token_name, kind, permissions, secret_hash, created_at, created_by,
          created_by_token_id, expires_at, expiry_set_at, last_leaf_index)
       VALUES (?, ?, ?, string_to_array(?, E'\\n'), ?, ?::timestamptz, ?, ?, ?::timestamptz,
@@ -64,7 +64,7 @@ public final class TokenTable implements Projection {
   /** One statement for every change: what is null keeps what there is. */
   private static final String CHANGE =
       """
-      UPDATE views.token
+      UPDATE token
          SET permissions         = coalesce(string_to_array(?, E'\\n'), permissions),
              secret_hash         = coalesce(?, secret_hash),
              description         = CASE WHEN ? THEN nullif(?, '') ELSE description END,
@@ -83,7 +83,7 @@ public final class TokenTable implements Projection {
 
   private static final String REVOKE =
       """
-      UPDATE views.token
+      UPDATE token
          SET revoked_at          = ?::timestamptz,
              revoked_by          = ?,
              revoked_by_token_id = ?,
@@ -94,7 +94,7 @@ public final class TokenTable implements Projection {
 
   private static final String RECORD =
       """
-      UPDATE views.token
+      UPDATE token
          SET announced_days  = coalesce(?, announced_days),
              expiry_recorded = ?,
              last_leaf_index = ?

@@ -238,6 +238,14 @@ public final class TestLedger {
     return ledger.execute(Proposal.of(command), context(command.actor()));
   }
 
+  /** In how many rows the live lookup is not what the events make. */
+  public static long differences(Ledger ledger) {
+    long id = ledger.replay().ready("test", job -> {}).id();
+    long count = ledger.replay().compare(id).differenceCount();
+    ledger.replay().drop(id);
+    return count;
+  }
+
   /** The rows that a query comes to, over some of the views of schema {@code system}. */
   public static List<List<@Nullable Object>> query(Ledger ledger, String sql, String... views) {
     List<List<@Nullable Object>> rows = new ArrayList<>();

@@ -75,6 +75,15 @@ class EventJsonTest {
       case REPLAY_FINISHED ->
           new RequestEvent.ReplayFinished(
               "replay.swap", "equal", 200, null, 1, T0, T0.plusSeconds(2));
+      case REPLAY_REQUESTED ->
+          new RequestEvent.ReplayRequested("replay.swap", "granted", 200, "replay:7", 1, T0, T0);
+      case PROJECTION_DRIFT_FOUND ->
+          new ControlEvent.ProjectionDriftFound(
+              "token_lookup",
+              "streams after  until token:ingest",
+              1,
+              "ab".repeat(32),
+              List.of("changed token_lookup secret_hash=\\x0123456789"));
       case ANSWER_REPEATED ->
           new RequestEvent.AnswerRepeated(
               "token.create", "idempotent_repeat", 201, "token:7", 2, T0, T0);
