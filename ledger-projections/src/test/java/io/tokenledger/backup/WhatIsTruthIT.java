@@ -75,7 +75,7 @@ class WhatIsTruthIT {
         .forEach(
             (table, cells) ->
                 assertEquals(
-                    table.startsWith("views.") || table.startsWith("rebuild."),
+                    table.startsWith("views.") || table.startsWith("drift."),
                     cells.get(1).equals("rebuildable"),
                     table));
   }
