@@ -52,6 +52,7 @@ class CompletenessIT {
           "ServiceStarted",
           "LogGenerationStarted",
           "UnreadableEventFound",
+          "ProjectionDriftFound",
           "ForgedEventFound");
 
   /** They take a body and change nothing. */
