@@ -15,6 +15,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,6 +23,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -40,6 +42,11 @@ final class BulkLoad {
 
   /** A multiple of what shares a row of {@code audit_log_span}. */
   private static final int BATCH_LEAVES = 16 * AuditLogTable.SPAN;
+
+  /** From here on others' appends are worth waiting for. */
+  private static final long APPENDS_PER_SECOND = 20;
+
+  private static final Duration MAX_REST = Duration.ofSeconds(5);
 
   private static final JsonMapper JSON = JsonMapper.shared();
 
@@ -391,6 +398,8 @@ final class BulkLoad {
     private final ReplayTable.Segment segment;
     private String after;
     private @Nullable Future<?> pending;
+    private long lastNewest;
+    private long lastBatch = System.nanoTime();
 
     Pipe(ExecutorService executor, Connection writer, ReplayTable.Segment segment) {
       this.executor = executor;
@@ -402,6 +411,7 @@ final class BulkLoad {
     void write(List<CopyRows.Batch> batches, String newAfter, long events, boolean done)
         throws SQLException {
       await();
+      giveWay();
       String before = after;
       after = newAfter;
       pending =
@@ -417,6 +427,26 @@ final class BulkLoad {
                 writer.commit();
                 return null;
               });
+    }
+
+    /** While others append, half as long again as the last batch took is theirs. */
+    private void giveWay() throws SQLException {
+      long newest = ReplayTable.newest(writer);
+      writer.commit();
+      long nanos = System.nanoTime() - lastBatch;
+      boolean othersAppend = newest - lastNewest > nanos * APPENDS_PER_SECOND / 1_000_000_000;
+      if (lastNewest > 0 && othersAppend) {
+        try {
+          TimeUnit.NANOSECONDS.sleep(Math.min(nanos + nanos / 2, MAX_REST.toNanos()));
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          throw new SQLException("interrupted", e);
+        }
+        newest = ReplayTable.newest(writer);
+        writer.commit();
+      }
+      lastNewest = newest;
+      lastBatch = System.nanoTime();
     }
 
     void await() throws SQLException {

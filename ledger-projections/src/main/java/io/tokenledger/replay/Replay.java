@@ -84,12 +84,6 @@ public final class Replay {
        WHERE log_id = 1
       """;
 
-  private static final String NEWEST =
-      """
-      SELECT coalesce(max(global_index), 0)
-        FROM ledger.event
-      """;
-
   private static final String HORIZON =
       """
       SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
@@ -236,7 +230,7 @@ public final class Replay {
               connection -> {
                 long size = toSize == null ? number(connection, SIZE) : toSize;
                 // Events that have no leaf yet are read as well.
-                long events = Math.max(size, toSize == null ? number(connection, NEWEST) : 0);
+                long events = Math.max(size, toSize == null ? ReplayTable.newest(connection) : 0);
                 Cuts cuts = cuts(connection, events);
                 boolean streams = !wanted.equals(List.of("audit_log"));
                 long total =

@@ -101,6 +101,12 @@ final class ReplayTable {
        WHERE replay_id     = ?
       """;
 
+  private static final String NEWEST =
+      """
+      SELECT coalesce(max(global_index), 0)
+        FROM ledger.event
+      """;
+
   private static final String WORK_ENDS =
       """
       UPDATE state.replay
@@ -356,6 +362,15 @@ final class ReplayTable {
       if (statement.executeUpdate() != 1) {
         throw new SQLException("another node works on replay " + id);
       }
+    }
+  }
+
+  /** The row of the newest event. */
+  static long newest(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(NEWEST);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getLong(1);
     }
   }
 
