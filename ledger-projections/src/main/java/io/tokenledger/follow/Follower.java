@@ -149,6 +149,7 @@ public final class Follower implements AutoCloseable {
   private final Thread thread;
   private final Consumer<UnreadableEvent> unreadable;
   private volatile @Nullable UnreadableEvent standing;
+  private volatile boolean retry;
   private volatile boolean closing;
 
   /**
@@ -218,11 +219,28 @@ public final class Follower implements AutoCloseable {
   }
 
   private void pause(Duration limit) {
-    // What failed is not tried again at each new leaf.
-    Duration rest = limit.equals(INTERVAL) ? Duration.ZERO : limit;
-    if (!closing && !wakeUp.sleep(rest, limit)) {
+    if (limit.equals(INTERVAL)) {
+      sleep(Duration.ZERO);
+      return;
+    }
+    // What failed is not tried again at each new leaf, but when someone says that it may work now.
+    long end = System.nanoTime() + limit.toNanos();
+    while (!closing && !retry && System.nanoTime() < end) {
+      sleep(INTERVAL);
+    }
+    retry = false;
+  }
+
+  private void sleep(Duration rest) {
+    if (!closing && !wakeUp.sleep(rest, INTERVAL)) {
       closing = true;
     }
+  }
+
+  /** Says that what this stands still before may be passed now; never waits. */
+  public void retry() {
+    retry = true;
+    wakeUp.call();
   }
 
   /**

@@ -191,7 +191,8 @@ public final class Ledger implements AutoCloseable {
             writers,
             requests,
             reader,
-            List.of(new TokenTable(envelopes, reader), new TokenHistoryTable(reader)));
+            List.of(new TokenTable(envelopes, reader), new TokenHistoryTable(reader)),
+            () -> followers.forEach(Follower::retry));
     Gauge.builder("ledger.follower.standing", followers, Ledger::standing)
         .description("Projections that stand still before an event that cannot be read")
         .register(meters);

@@ -86,6 +86,7 @@ public final class Quarantine {
   private final RequestLog requests;
   private final EventReader reader;
   private final List<Projection> projections;
+  private final Runnable passable;
 
   private record Event(
       long globalIndex,
@@ -99,9 +100,15 @@ public final class Quarantine {
   /**
    * @param writers connections that do not commit by themselves and see schema {@code views}
    * @param projections what takes a released event again, in this order
+   * @param passable called when what stood still before an event may go on
    */
   public Quarantine(
-      DataSource writers, RequestLog requests, EventReader reader, List<Projection> projections) {
+      DataSource writers,
+      RequestLog requests,
+      EventReader reader,
+      List<Projection> projections,
+      Runnable passable) {
+    this.passable = passable;
     this.writers = writers;
     this.requests = requests;
     this.reader = reader;
@@ -176,6 +183,7 @@ public final class Quarantine {
         add(connection, eventId, why.reason());
         change(connection, eventId, "quarantined", "is quarantined already");
         append(connection, new EventQuarantined(event.globalIndex(), eventId), context);
+        passable.run();
       } finally {
         connection.rollback();
       }
@@ -210,6 +218,7 @@ public final class Quarantine {
           takeAgain(connection, event.aggregateId());
         }
         connection.commit();
+        passable.run();
       } finally {
         connection.rollback();
       }
