@@ -1,7 +1,6 @@
 package io.tokenledger.server;
 
 import io.tokenledger.history.AuditEntry;
-import io.tokenledger.ledger.Ledger;
 import io.tokenledger.permission.Action;
 import io.tokenledger.permission.ResourceType;
 import io.tokenledger.token.Actor;
@@ -13,18 +12,13 @@ import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The description of all routes. */
+/** The description of all routes, and what several of them share. */
 @RestController
 class LedgerRoutes {
 
   static final String AUDIT = "/api/v1/audit/events";
 
-  private final Ledger ledger;
-
-  LedgerRoutes(Ledger ledger) {
-    this.ledger = ledger;
-  }
-
+  /** An event as every question about the audit answers it. */
   static ObjectNode json(AuditEntry entry) {
     ObjectNode json = JsonText.object();
     json.put("leaf_index", entry.leafIndex());
@@ -64,6 +58,11 @@ class LedgerRoutes {
     }
   }
 
+  /**
+   * Lets only those pass who hold that permission of the ledger's own.
+   *
+   * @throws Rejection 403
+   */
   static void require(Actor actor, String name, Action action) {
     if (actor.type() != Actor.Type.SYSTEM
         && !actor.permissions().decide(ResourceType.LEDGER, name, action).allowed()) {
