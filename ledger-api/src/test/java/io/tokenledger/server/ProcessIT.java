@@ -138,6 +138,9 @@ class ProcessIT {
         thread.start();
         clients.add(thread);
       }
+      // Begun once, killed with each round, and gone on with by the next.
+      int begun = current.http().post("/api/v1/replay/start", operator, "").statusCode();
+      assertEquals(round == 0 ? 202 : 409, begun);
       current.process().waitFor(200 + random.nextInt(400), TimeUnit.MILLISECONDS);
       kill9(current.process().pid());
       stop.set(true);

@@ -107,22 +107,29 @@ public final class Replay {
         FROM ledger.event TABLESAMPLE SYSTEM (?) REPEATABLE (1)
       """;
 
-  /** An append is over soon: none that has no leaf yet lies further below the highest that has. */
-  private static final String UNSEQUENCED =
+  /**
+   * Events that are in no leaf of those taken. An append is over soon: none of them lies further
+   * below the newest that is.
+   */
+  private static final String UNTAKEN =
       """
       SELECT event.global_index, event.event_id, event.sequence_number, event.event_type,
              event.revision, event.payload
         FROM ledger.event AS event
-       WHERE event.global_index > (SELECT coalesce(max(global_index), 0) - 10000 FROM audit.leaf)
+       WHERE event.global_index > greatest(?, (SELECT coalesce(max(global_index), 0) - 10000
+                                                 FROM audit.leaf
+                                                WHERE leaf_index BETWEEN ? - 1000 AND ? - 1))
          AND event.aggregate_type = 'Token'
          AND NOT EXISTS (SELECT 1
                            FROM audit.leaf AS leaf
-                          WHERE leaf.global_index = event.global_index)
+                          WHERE leaf.global_index = event.global_index
+                            AND leaf.leaf_index < ?)
          AND NOT EXISTS (SELECT 1
                            FROM state.quarantine AS kept
                           WHERE kept.event_id = event.event_id
                             AND kept.state    = 'quarantined')
        ORDER BY event.global_index
+       LIMIT 1000
       """;
 
   private final EventReader reader;
@@ -552,9 +559,6 @@ public final class Replay {
     for (Projection projection : followed(job)) {
       Follower.hold(connection, projection);
     }
-    // Before the size: an event that gets its leaf in between is taken twice, not never.
-    List<LookupTable.Step> unsequenced =
-        job.projections().contains(LOOKUP) ? unsequenced(connection) : List.of();
     long end = number(connection, SIZE);
     Generations.use(connection, VIEWS);
     for (Projection projection : followed(job)) {
@@ -567,25 +571,41 @@ public final class Replay {
       position += taken;
     }
     ReplayTable.setPosition(connection, job.id(), position);
-    LookupTable.catchUp(connection, unsequenced);
-  }
-
-  private List<LookupTable.Step> unsequenced(Connection connection) throws SQLException {
-    List<LookupTable.Step> steps = new ArrayList<>();
-    try (PreparedStatement statement = connection.prepareStatement(UNSEQUENCED);
-        ResultSet row = statement.executeQuery()) {
-      while (row.next()) {
-        steps.addAll(
-            steps(
-                row.getLong("global_index"),
-                row.getString("event_id"),
-                row.getLong("sequence_number"),
-                row.getString("event_type"),
-                row.getString("revision"),
-                row.getString("payload")));
+    if (job.projections().contains(LOOKUP)) {
+      long last = 0;
+      while (last >= 0) {
+        last = takeUntaken(connection, last, end);
       }
     }
-    return steps;
+  }
+
+  /**
+   * @return where to go on; -1 when there are no more
+   */
+  private long takeUntaken(Connection connection, long after, long end) throws SQLException {
+    List<LookupTable.Step> steps = new ArrayList<>();
+    long last = -1;
+    try (PreparedStatement statement = connection.prepareStatement(UNTAKEN)) {
+      statement.setLong(1, after);
+      statement.setLong(2, end);
+      statement.setLong(3, end);
+      statement.setLong(4, end);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          last = row.getLong("global_index");
+          steps.addAll(
+              steps(
+                  last,
+                  row.getString("event_id"),
+                  row.getLong("sequence_number"),
+                  row.getString("event_type"),
+                  row.getString("revision"),
+                  row.getString("payload")));
+        }
+      }
+    }
+    LookupTable.catchUp(connection, steps);
+    return last;
   }
 
   /**
