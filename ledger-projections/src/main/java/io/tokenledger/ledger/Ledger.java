@@ -477,7 +477,11 @@ public final class Ledger implements AutoCloseable {
     // At connect, not by a statement: a rollback would take a statement's effect back.
     DatabaseUrl url = app.with("currentSchema", "views");
     // A server that hangs must not hang who asks: readers hear it within this many seconds.
-    config.setJdbcUrl((autoCommit ? url.with("socketTimeout", "10") : url).jdbcUrl());
+    // Writers' batches of inserts go as statements of many rows: what follows the log is made of
+    // them.
+    config.setJdbcUrl(
+        (autoCommit ? url.with("socketTimeout", "10") : url.with("reWriteBatchedInserts", "true"))
+            .jdbcUrl());
     config.setUsername(app.user());
     config.setPassword(app.password());
     config.setAutoCommit(autoCommit);

@@ -50,34 +50,23 @@ public final class TokenHistoryTable implements Projection {
 
   private static final int PREFIX_DIGITS = 9;
 
-  /** A name's tokens share a stream, so the one before may have brought a later time with it. */
+  /**
+   * A name's tokens share a stream, so the one before may have brought a later time with it. Rows
+   * of one batch do not see each other, and need not: between two creations of a name lies a
+   * revocation.
+   */
   private static final String CREATE =
       """
       INSERT INTO token_history
         (token_id, from_leaf, valid_from, event_type, actor_name, actor_token_id, token_name,
          kind, permissions, secret_hash_prefix, created_at, expires_at)
-      SELECT made.token_id, made.leaf,
-             greatest(made.occurred_at, (SELECT valid_from
-                                           FROM token_history AS before
-                                          WHERE before.token_name = made.token_name
-                                            AND before.from_leaf < made.leaf
-                                          ORDER BY before.from_leaf DESC
-                                          LIMIT 1)),
-             made.event_type, made.actor_name, made.actor_token_id, made.token_name, made.kind,
-             string_to_array(made.permissions, E'\\n'), made.secret_hash_prefix, made.created_at,
-             made.expires_at
-        FROM (SELECT ?::bigint      AS token_id,
-                     ?::bigint      AS leaf,
-                     ?::timestamptz AS occurred_at,
-                     ?::text        AS event_type,
-                     ?::text        AS actor_name,
-                     ?::bigint      AS actor_token_id,
-                     ?::text        AS token_name,
-                     ?::text        AS kind,
-                     ?::text        AS permissions,
-                     ?::text        AS secret_hash_prefix,
-                     ?::timestamptz AS created_at,
-                     ?::timestamptz AS expires_at) AS made
+      VALUES (?, ?, greatest(?::timestamptz, (SELECT valid_from
+                                                FROM token_history AS before
+                                               WHERE before.token_name = ?
+                                                 AND before.from_leaf < ?
+                                               ORDER BY before.from_leaf DESC
+                                               LIMIT 1)),
+              ?, ?, ?, ?, ?, string_to_array(?, E'\\n'), ?, ?::timestamptz, ?::timestamptz)
           ON CONFLICT (token_id, from_leaf) DO NOTHING
       """;
 
@@ -347,13 +336,20 @@ public final class TokenHistoryTable implements Projection {
       Instant createdAt,
       Expiry expiry)
       throws SQLException {
-    int next = bindLeaf(create, event.id(), leaf);
-    create.setString(next++, event.name().value());
-    create.setString(next++, kind.wireName());
-    create.setString(next++, String.join("\n", permissions.texts()));
-    create.setString(next++, prefix(hash));
-    create.setString(next++, createdAt.toString());
-    create.setString(next, text(expiry));
+    create.setLong(1, event.id().value());
+    create.setLong(2, leaf.leafIndex());
+    create.setString(3, leaf.occurredAt());
+    create.setString(4, event.name().value());
+    create.setLong(5, leaf.leafIndex());
+    create.setString(6, leaf.eventType());
+    create.setString(7, leaf.actorName());
+    create.setObject(8, leaf.actorTokenId(), Types.BIGINT);
+    create.setString(9, event.name().value());
+    create.setString(10, kind.wireName());
+    create.setString(11, String.join("\n", permissions.texts()));
+    create.setString(12, prefix(hash));
+    create.setString(13, createdAt.toString());
+    create.setString(14, text(expiry));
   }
 
   private static int bindLeaf(PreparedStatement statement, TokenId id, Leaf leaf)
