@@ -3,7 +3,7 @@ package io.tokenledger.postgres;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -53,8 +53,11 @@ public final class PostgresBinaries {
         extract(packed, fresh);
         Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rwxr-xr-x"));
         Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
-      } catch (FileAlreadyExistsException | java.nio.file.DirectoryNotEmptyException e) {
-        // Another process was faster; its copy is as good.
+      } catch (FileSystemException e) {
+        // Another process was faster, which each system says in its own way; its copy is as good.
+        if (!isUsable(target)) {
+          throw e;
+        }
       } finally {
         deleteTree(fresh);
       }

@@ -15,7 +15,10 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -156,6 +159,25 @@ class EmbeddedPostgresIT {
     Files.writeString(directory.resolve("postgres/postgresql.conf"), "nonsense = 1\n");
     IllegalStateException refused = assertThrows(IllegalStateException.class, this::start);
     assertTrue(refused.getMessage().startsWith("PostgreSQL does not start: "));
+  }
+
+  @Test
+  void twoThatUnpackAtOnceBothHaveTheBinaries(@TempDir Path directory) {
+    Path target = directory.resolve("binaries");
+    List<CompletableFuture<Path>> unpacking = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      unpacking.add(
+          CompletableFuture.supplyAsync(
+              () -> {
+                try {
+                  return PostgresBinaries.unpack(target);
+                } catch (IOException e) {
+                  throw new java.io.UncheckedIOException(e);
+                }
+              }));
+    }
+    unpacking.forEach(each -> assertEquals(target, each.join()));
+    assertTrue(PostgresBinaries.isUsable(target));
   }
 
   @Test
