@@ -16,7 +16,7 @@ import io.tokenledger.replay.ReplayJob;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.sealing.SubjectKeys;
-import io.tokenledger.store.EventJson;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.timeline.HistoryFold;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Expiry;
@@ -327,7 +327,10 @@ public class ReplaySpeed {
             }
             Leaf leaf = leaf(row);
             TokenEvent event =
-                (TokenEvent) EventJson.read(leaf.eventType(), leaf.revision(), leaf.payload());
+                (TokenEvent)
+                    EventReader.CURRENT
+                        .read(leaf.eventType(), leaf.revision(), leaf.payload())
+                        .get(0);
             folds.forEach(fold -> fold.take(leaf, event));
             if (++events % 20_000 == 0) {
               for (Fold fold : folds) {
@@ -376,7 +379,8 @@ public class ReplaySpeed {
         row.getString(7),
         row.getString(8),
         row.getString(9),
-        JSON.readTree(row.getString(10)));
+        JSON.readTree(row.getString(10)),
+        false);
   }
 
   /** Creations a second by eight callers, without and during a rebuild of everything. */
