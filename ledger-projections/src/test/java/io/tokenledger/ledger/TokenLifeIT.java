@@ -263,6 +263,7 @@ class TokenLifeIT {
       while (!hasPosition() && Instant.now().isBefore(begun)) {
         Thread.sleep(20);
       }
+      assertTrue(hasPosition(), "the receiver's position is kept");
       assertEquals(1, ledger.housekeeping().run(start.plus(Duration.ofDays(27))));
       assertEquals(1, ledger.housekeeping().run(start.plus(Duration.ofDays(41))));
       Instant end = Instant.now().plusSeconds(30);
