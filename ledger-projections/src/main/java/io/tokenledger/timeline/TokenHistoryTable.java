@@ -2,6 +2,7 @@ package io.tokenledger.timeline;
 
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
+import io.tokenledger.follow.Rounds;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.Locks;
@@ -50,11 +51,7 @@ public final class TokenHistoryTable implements Projection {
 
   private static final int PREFIX_DIGITS = 9;
 
-  /**
-   * A name's tokens share a stream, so the one before may have brought a later time with it. Rows
-   * of one batch do not see each other, and need not: between two creations of a name lies a
-   * revocation.
-   */
+  /** A name's tokens share a stream, so the one before may have brought a later time with it. */
   private static final String CREATE =
       """
       INSERT INTO token_history
@@ -259,34 +256,43 @@ public final class TokenHistoryTable implements Projection {
 
   @Override
   public void take(Connection connection, List<Leaf> leaves) throws SQLException {
+    List<Step> steps = new ArrayList<>();
+    for (Leaf leaf : leaves) {
+      List<TokenEvent> events = leaf.tokenEvents(reader);
+      for (int first = 0, next; first < events.size(); first = next) {
+        TokenEvent event = events.get(first);
+        next = first + 1;
+        Change change = Change.of(event);
+        // Parts of a split that are about one token are one row: a leaf makes one.
+        while (next < events.size() && events.get(next).id().equals(event.id())) {
+          change = change.and(Change.of(events.get(next++)));
+        }
+        steps.add(new Step(leaf, event, change));
+      }
+    }
     try (PreparedStatement create = connection.prepareStatement(CREATE);
         PreparedStatement change = connection.prepareStatement(CHANGE)) {
-      PreparedStatement waiting = create;
-      for (Leaf leaf : leaves) {
-        List<TokenEvent> events = leaf.tokenEvents(reader);
-        for (int first = 0, next; first < events.size(); first = next) {
-          TokenEvent event = events.get(first);
-          next = first + 1;
-          PreparedStatement wanted = bindCreation(create, event, leaf) ? create : change;
-          if (wanted == change) {
-            // Parts of a split that are about one token are one row: a leaf makes one.
-            Change all = Change.of(event);
-            while (next < events.size() && events.get(next).id().equals(event.id())) {
-              all = all.and(Change.of(events.get(next++)));
-            }
-            bind(change, event.id(), leaf, all);
+      for (List<Step> round : Rounds.of(steps, step -> step.event().name())) {
+        for (Step step : round) {
+          if (bindCreation(create, step.event(), step.leaf())) {
+            create.addBatch();
+          } else {
+            bind(change, step.event().id(), step.leaf(), step.change());
+            change.addBatch();
           }
-          // A row of the other kind may be the one before this.
-          if (wanted != waiting) {
-            waiting.executeBatch();
-            waiting = wanted;
-          }
-          wanted.addBatch();
         }
+        create.executeBatch();
+        change.executeBatch();
       }
-      waiting.executeBatch();
     }
   }
+
+  /**
+   * A row to come.
+   *
+   * @param change what all parts of a split change together; of a creation nothing
+   */
+  private record Step(Leaf leaf, TokenEvent event, Change change) {}
 
   private static boolean bindCreation(PreparedStatement create, TokenEvent event, Leaf leaf)
       throws SQLException {

@@ -2,6 +2,7 @@ package io.tokenledger.tokens;
 
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
+import io.tokenledger.follow.Rounds;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.store.EventReader;
@@ -209,31 +210,47 @@ public final class TokenTable implements Projection {
 
   @Override
   public void take(Connection connection, List<Leaf> leaves) throws SQLException {
-    try (PreparedStatement insert = connection.prepareStatement(INSERT)) {
-      boolean waiting = false;
-      for (Leaf leaf : leaves) {
-        List<TokenEvent> events = leaf.tokenEvents(reader);
-        for (int part = 0; part < events.size(); part++) {
-          TokenEvent event = opened(leaf.eventId(), events.get(part));
-          if (bind(insert, event, leaf)) {
-            insert.addBatch();
-            waiting = true;
-            continue;
-          }
-          // A token of this very batch may be meant.
-          if (waiting) {
-            insert.executeBatch();
-            waiting = false;
-          }
-          // What a split made of one leaf, that leaf's first part has not done yet.
-          change(connection, event, leaf, leaf.leafIndex() + (part == 0 ? 0 : 1));
-        }
+    List<Step> steps = new ArrayList<>();
+    for (Leaf leaf : leaves) {
+      List<TokenEvent> events = leaf.tokenEvents(reader);
+      for (int part = 0; part < events.size(); part++) {
+        // What a split made of one leaf, that leaf's first part has not done yet.
+        long seenBefore = leaf.leafIndex() + (part == 0 ? 0 : 1);
+        steps.add(new Step(leaf, opened(leaf.eventId(), events.get(part)), seenBefore));
       }
-      if (waiting) {
+    }
+    try (PreparedStatement insert = connection.prepareStatement(INSERT);
+        PreparedStatement change = connection.prepareStatement(CHANGE);
+        PreparedStatement revoke = connection.prepareStatement(REVOKE);
+        PreparedStatement record = connection.prepareStatement(RECORD)) {
+      for (List<Step> round : Rounds.of(steps, step -> step.event().name())) {
+        for (Step step : round) {
+          if (bind(insert, step.event(), step.leaf())) {
+            insert.addBatch();
+          } else if (step.event() instanceof TokenRevoked revoked) {
+            bindRevocation(revoke, revoked, step);
+          } else if (step.event() instanceof TokenExpired) {
+            bindRecord(record, null, true, step);
+          } else if (step.event() instanceof TokenExpiryAnnounced announced) {
+            bindRecord(record, announced.daysAhead(), false, step);
+          } else {
+            bindChange(change, Change.of(step.event()), step);
+          }
+        }
         insert.executeBatch();
+        change.executeBatch();
+        revoke.executeBatch();
+        record.executeBatch();
       }
     }
   }
+
+  /**
+   * An event to take.
+   *
+   * @param seenBefore the row has seen it when its last leaf is this one or a later one
+   */
+  private record Step(Leaf leaf, TokenEvent event, long seenBefore) {}
 
   /** The event with its free text in clear, empty once the key of it is gone. */
   private TokenEvent opened(String eventId, TokenEvent event) {
@@ -306,23 +323,12 @@ public final class TokenTable implements Projection {
     insert.setLong(11, leaf.leafIndex());
   }
 
-  private static void change(Connection connection, TokenEvent event, Leaf leaf, long seenBefore)
+  private static void bindRevocation(PreparedStatement revoke, TokenRevoked revoked, Step step)
       throws SQLException {
-    if (event instanceof TokenRevoked revoked) {
-      try (PreparedStatement statement = connection.prepareStatement(REVOKE)) {
-        statement.setString(1, revoked.revokedAt().toString());
-        statement.setString(2, leaf.actorName());
-        statement.setObject(3, leaf.actorTokenId(), Types.BIGINT);
-        whichToken(statement, 4, event, leaf, seenBefore);
-        statement.executeUpdate();
-      }
-    } else if (event instanceof TokenExpired) {
-      record(connection, null, true, event, leaf, seenBefore);
-    } else if (event instanceof TokenExpiryAnnounced announced) {
-      record(connection, announced.daysAhead(), false, event, leaf, seenBefore);
-    } else {
-      update(connection, Change.of(event), event, leaf, seenBefore);
-    }
+    revoke.setString(1, revoked.revokedAt().toString());
+    revoke.setString(2, step.leaf().actorName());
+    revoke.setObject(3, step.leaf().actorTokenId(), Types.BIGINT);
+    addFor(revoke, 4, step);
   }
 
   /** What an event changes of a row; what it leaves alone is null, or false in the flag before. */
@@ -370,52 +376,40 @@ public final class TokenTable implements Projection {
     }
   }
 
-  private static void update(
-      Connection connection, Change change, TokenEvent event, Leaf leaf, long seenBefore)
+  private static void bindChange(PreparedStatement statement, Change change, Step step)
       throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(CHANGE)) {
-      statement.setString(1, change.permissions());
-      statement.setBytes(2, change.hash() == null ? null : change.hash().bytes());
-      statement.setBoolean(3, change.description() != null);
-      statement.setString(4, change.description());
-      statement.setBoolean(5, change.setsExpiry());
-      statement.setString(6, change.expiry());
-      statement.setBoolean(7, change.setsExpiry());
-      statement.setString(8, change.at().toString());
-      statement.setBoolean(9, change.setsSuspension());
-      statement.setString(10, change.suspendedAt());
-      statement.setBoolean(11, change.setsExpiry());
-      statement.setBoolean(12, change.setsExpiry());
-      statement.setString(13, change.at().toString());
-      statement.setString(14, leaf.actorName());
-      statement.setObject(15, leaf.actorTokenId(), Types.BIGINT);
-      whichToken(statement, 16, event, leaf, seenBefore);
-      statement.executeUpdate();
-    }
+    statement.setString(1, change.permissions());
+    statement.setBytes(2, change.hash() == null ? null : change.hash().bytes());
+    statement.setBoolean(3, change.description() != null);
+    statement.setString(4, change.description());
+    statement.setBoolean(5, change.setsExpiry());
+    statement.setString(6, change.expiry());
+    statement.setBoolean(7, change.setsExpiry());
+    statement.setString(8, change.at().toString());
+    statement.setBoolean(9, change.setsSuspension());
+    statement.setString(10, change.suspendedAt());
+    statement.setBoolean(11, change.setsExpiry());
+    statement.setBoolean(12, change.setsExpiry());
+    statement.setString(13, change.at().toString());
+    statement.setString(14, step.leaf().actorName());
+    statement.setObject(15, step.leaf().actorTokenId(), Types.BIGINT);
+    addFor(statement, 16, step);
   }
 
-  private static void record(
-      Connection connection,
-      @Nullable Integer announcedDays,
-      boolean expired,
-      TokenEvent event,
-      Leaf leaf,
-      long seenBefore)
+  private static void bindRecord(
+      PreparedStatement statement, @Nullable Integer announcedDays, boolean expired, Step step)
       throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(RECORD)) {
-      statement.setObject(1, announcedDays, Types.INTEGER);
-      statement.setBoolean(2, expired);
-      whichToken(statement, 3, event, leaf, seenBefore);
-      statement.executeUpdate();
-    }
+    statement.setObject(1, announcedDays, Types.INTEGER);
+    statement.setBoolean(2, expired);
+    addFor(statement, 3, step);
   }
 
-  private static void whichToken(
-      PreparedStatement statement, int index, TokenEvent event, Leaf leaf, long seenBefore)
+  private static void addFor(PreparedStatement statement, int index, Step step)
       throws SQLException {
-    statement.setLong(index, leaf.leafIndex());
-    statement.setLong(index + 1, event.id().value());
-    statement.setLong(index + 2, seenBefore);
+    statement.setLong(index, step.leaf().leafIndex());
+    statement.setLong(index + 1, step.event().id().value());
+    statement.setLong(index + 2, step.seenBefore());
+    statement.addBatch();
   }
 
   private static @Nullable String text(Expiry expiry) {
