@@ -47,9 +47,14 @@ public final class Follower implements AutoCloseable {
        WHERE log_id = 1
       """;
 
+  /**
+   * What follows need not be on disk at the commit: rows and position are lost together, and taken
+   * again. Commands that wait for the disk wait for fewer others.
+   */
   private static final String TRY_LOCK =
       """
-      SELECT pg_try_advisory_xact_lock(?)
+      SELECT pg_try_advisory_xact_lock(?),
+             CASE WHEN ? THEN set_config('synchronous_commit', 'off', true) END
       """;
 
   private static final String POSITION =
@@ -288,6 +293,8 @@ public final class Follower implements AutoCloseable {
   private boolean locked(Connection connection) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(TRY_LOCK)) {
       statement.setLong(1, projection.lock());
+      // A cursor that came back by a crash would send again what was received.
+      statement.setBoolean(2, !projection.startsAtHead());
       try (ResultSet row = statement.executeQuery()) {
         row.next();
         return row.getBoolean(1);

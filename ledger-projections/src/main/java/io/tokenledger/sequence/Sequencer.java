@@ -136,7 +136,8 @@ public final class Sequencer implements AutoCloseable {
       Duration reconcileInterval,
       Runnable sequenced,
       MeterRegistry meters) {
-    this.app = app;
+    // Plans made while the tables were small are no good once they have grown: none is kept.
+    this.app = app.with("prepareThreshold", "0");
     this.node = node;
     this.events = events;
     this.keeper = keeper;
