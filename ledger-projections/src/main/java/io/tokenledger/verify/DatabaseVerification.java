@@ -21,6 +21,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -196,42 +201,81 @@ public final class DatabaseVerification {
       audit.note("of older checkpoints roots were compared, not signatures: --deep checks both");
     }
     progress.at(0, total);
-    for (long from = 0; from < total; from += CHUNK) {
-      rememberStored(connection, from, from + CHUNK, believing, allSignatures);
-      LeafRows.read(connection, from, from + CHUNK, this::readLeaf);
-      progress.at(Math.min(from + CHUNK, total), total);
+    // Reading one chunk and checking the one before go side by side.
+    ExecutorService checker =
+        Executors.newSingleThreadExecutor(task -> new Thread(task, "ledger-verify"));
+    try {
+      Future<?> before = CompletableFuture.completedFuture(null);
+      for (long from = 0; from < total; from += CHUNK) {
+        long end = Math.min(from + CHUNK, total);
+        List<Stored> checkpoints = stored(connection, from, end);
+        List<LeafRows.LeafRow> leaves = new ArrayList<>();
+        LeafRows.read(connection, from, end, leaves::add);
+        await(before);
+        progress.at(from, total);
+        before =
+            checker.submit(
+                () -> {
+                  checkpoints.forEach(each -> remember(each, believing, allSignatures));
+                  leaves.forEach(this::check);
+                });
+      }
+      await(before);
+    } finally {
+      checker.shutdownNow();
     }
-    rememberStored(connection, total, Long.MAX_VALUE, believing, allSignatures);
+    progress.at(total, total);
+    stored(connection, total, Long.MAX_VALUE)
+        .forEach(each -> remember(each, believing, allSignatures));
   }
 
-  private void rememberStored(
-      Connection connection, long above, long upTo, Policy believing, boolean signatures)
+  /** What was found out before it is seen after it. */
+  private static void await(Future<?> checked) {
+    try {
+      checked.get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LedgerUnavailable("interrupted while the log was verified", e);
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("a leaf could not be checked", e);
+    }
+  }
+
+  /** A checkpoint as it is stored. */
+  private record Stored(int generation, long size, byte[] root, String note) {}
+
+  private static List<Stored> stored(Connection connection, long above, long upTo)
       throws SQLException {
+    List<Stored> found = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(CHECKPOINTS)) {
       statement.setLong(1, above);
       statement.setLong(2, upTo);
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
-          rememberStored(row, believing, signatures);
+          found.add(
+              new Stored(
+                  row.getInt("generation"),
+                  row.getLong("size"),
+                  row.getBytes("root"),
+                  row.getString("note")));
         }
       }
     }
+    return found;
   }
 
-  private void rememberStored(ResultSet row, Policy believing, boolean signatures)
-      throws SQLException {
-    long size = row.getLong("size");
+  private void remember(Stored stored, Policy believing, boolean signatures) {
     try {
-      SignedNote note = SignedNote.parse(row.getString("note"));
+      SignedNote note = SignedNote.parse(stored.note());
       Checkpoint checkpoint = Checkpoint.parse(note.text());
-      if (checkpoint.size() != size
-          || !checkpoint.root().equals(TreeHash.of(row.getBytes("root")))
-          || !checkpoint.origin().endsWith("/" + row.getInt("generation"))) {
+      if (checkpoint.size() != stored.size()
+          || !checkpoint.root().equals(TreeHash.of(stored.root()))
+          || !checkpoint.origin().endsWith("/" + stored.generation())) {
         audit.find(
             "checkpoint_differs",
             null,
             null,
-            "the columns of checkpoint " + size + " and its note");
+            "the columns of checkpoint " + stored.size() + " and its note");
       }
       if (signatures) {
         audit.remember(note, believing, false);
@@ -239,11 +283,11 @@ public final class DatabaseVerification {
         audit.remember(checkpoint);
       }
     } catch (InvalidTlogFormat e) {
-      audit.find("checkpoint_broken", null, null, size + ": " + e.getMessage());
+      audit.find("checkpoint_broken", null, null, stored.size() + ": " + e.getMessage());
     }
   }
 
-  private void readLeaf(LeafRows.LeafRow leaf) {
+  private void check(LeafRows.LeafRow leaf) {
     long leafIndex = leaf.leafIndex();
     if (leafIndex != audit.size()) {
       audit.find(

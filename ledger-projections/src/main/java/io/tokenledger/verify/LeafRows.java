@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 public final class LeafRows {
 
   /** How many leaves a statement reads. */
-  static final int CHUNK = 5_000;
+  static final int CHUNK = 2_000;
 
   private static final String LEAVES =
       """
