@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -151,6 +152,19 @@ public final class LookupTable {
        WHERE secret_hash = ANY (?)
       """;
 
+  private static final String ALL =
+      """
+      SELECT secret_hash, token_id, token_name, kind, array_to_string(permissions, E'\\n'),
+             created_at_ms, expires_at_ms, revoked_at_ms, superseded_at_ms, suspended_at_ms
+        FROM token_lookup
+      """;
+
+  private static final String COUNT =
+      """
+      SELECT count(*)
+        FROM token_lookup
+      """;
+
   private static final String REMOVE =
       """
       DELETE FROM token_lookup
@@ -166,6 +180,9 @@ public final class LookupTable {
            AND revoked_at_ms IS NULL
            AND superseded_at_ms IS NULL)
       """;
+
+  /** Rows read at a time. */
+  private static final int PAGE = 5_000;
 
   private LookupTable() {}
 
@@ -409,6 +426,58 @@ public final class LookupTable {
       row.next();
       return row.getBoolean(1);
     }
+  }
+
+  /** How many rows there are. */
+  public static long count(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(COUNT);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
+  /**
+   * Reads every row, a part of them at a time.
+   *
+   * @param connection in a transaction, without which all of them came at once
+   */
+  public static void all(Connection connection, Consumer<List<LookupRow>> taker)
+      throws SQLException {
+    List<LookupRow> page = new ArrayList<>(PAGE);
+    try (PreparedStatement statement = connection.prepareStatement(ALL)) {
+      statement.setFetchSize(PAGE);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          page.add(lookupRow(row, 1));
+          if (page.size() == PAGE) {
+            taker.accept(page);
+            page.clear();
+          }
+        }
+      }
+    }
+    taker.accept(page);
+  }
+
+  /** The row whose columns are those of {@link #ALL}, from this one on. */
+  private static LookupRow lookupRow(ResultSet row, int first) throws SQLException {
+    return new LookupRow(
+        row.getBytes(first),
+        row.getLong(first + 1),
+        row.getString(first + 2),
+        TokenKind.valueOf(row.getString(first + 3).toUpperCase(Locale.ROOT)),
+        row.getString(first + 4),
+        row.getLong(first + 5),
+        millis(row, first + 6),
+        millis(row, first + 7),
+        millis(row, first + 8),
+        millis(row, first + 9));
+  }
+
+  private static long millis(ResultSet row, int column) throws SQLException {
+    long value = row.getLong(column);
+    return row.wasNull() ? FoundToken.NEVER : value;
   }
 
   private static FoundToken found(ResultSet row) throws SQLException {
