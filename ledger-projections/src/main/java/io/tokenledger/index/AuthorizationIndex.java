@@ -341,10 +341,12 @@ public final class AuthorizationIndex {
   /**
    * Takes which names are quarantined now: no secret of theirs is live. Looks at every row when
    * that has changed, which is rare.
+   *
+   * @return whether it has
    */
-  public void quarantine(Set<String> quarantinedNames) {
+  public boolean quarantine(Set<String> quarantinedNames) {
     if (quarantinedNames.equals(quarantined)) {
-      return;
+      return false;
     }
     List<Integer> changed = new ArrayList<>();
     for (int number = 0; number < size; number++) {
@@ -364,6 +366,7 @@ public final class AuthorizationIndex {
     } finally {
       lock.unlockWrite(stamp);
     }
+    return true;
   }
 
   /** How many secrets it knows, dead ones too. */

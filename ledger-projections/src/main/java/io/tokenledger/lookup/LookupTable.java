@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -157,6 +158,61 @@ public final class LookupTable {
       SELECT secret_hash, token_id, token_name, kind, array_to_string(permissions, E'\\n'),
              created_at_ms, expires_at_ms, revoked_at_ms, superseded_at_ms, suspended_at_ms
         FROM token_lookup
+      """;
+
+  /**
+   * What this transaction sees, and every row that another, earlier snapshot did not see: whatever
+   * became visible between the two, however long its transaction took.
+   */
+  private static final String CHANGES =
+      """
+      SELECT head.snapshot::text, head.timeline, head.generation, head.quarantined,
+             secret_hash, token_id, token_name, kind, array_to_string(permissions, E'\\n'),
+             created_at_ms, expires_at_ms, revoked_at_ms, superseded_at_ms, suspended_at_ms
+        FROM (SELECT pg_current_snapshot() AS snapshot,
+                     pg_walfile_name(pg_current_wal_insert_lsn()) AS timeline,
+                     concat_ws(' ', (SELECT generation FROM state.lookup_generation),
+                               pg_postmaster_start_time(),
+                               (SELECT oid
+                                  FROM pg_database
+                                 WHERE datname = current_database())) AS generation,
+                     ARRAY (SELECT substr(aggregate_id, 7)
+                              FROM state.quarantine
+                             WHERE state = 'quarantined') AS quarantined) AS head
+        LEFT JOIN token_lookup
+               ON changed_xid >= pg_snapshot_xmax(?::pg_snapshot)
+               OR changed_xid = ANY (ARRAY (SELECT pg_snapshot_xip(?::pg_snapshot)))
+      """;
+
+  /** The same rows, to tell others of them. */
+  private static final String CHANGED =
+      """
+      SELECT secret_hash, token_id, token_name, kind, array_to_string(permissions, E'\\n'),
+             created_at_ms, expires_at_ms, revoked_at_ms, superseded_at_ms, suspended_at_ms
+        FROM token_lookup
+       WHERE (changed_xid >= pg_snapshot_xmax(?::pg_snapshot)
+              OR changed_xid = ANY (ARRAY (SELECT pg_snapshot_xip(?::pg_snapshot))))
+         AND pg_visible_in_snapshot(changed_xid, ?::pg_snapshot)
+       LIMIT ?
+      """;
+
+  private static final String HEAD =
+      """
+      SELECT pg_current_snapshot()::text, pg_walfile_name(pg_current_wal_insert_lsn()),
+             concat_ws(' ', (SELECT generation FROM state.lookup_generation),
+                       pg_postmaster_start_time(),
+                       (SELECT oid
+                          FROM pg_database
+                         WHERE datname = current_database())),
+             ARRAY (SELECT substr(aggregate_id, 7)
+                      FROM state.quarantine
+                     WHERE state = 'quarantined')
+      """;
+
+  private static final String BEGIN_GENERATION =
+      """
+      UPDATE state.lookup_generation
+         SET generation = generation + 1
       """;
 
   private static final String COUNT =
@@ -390,6 +446,7 @@ public final class LookupTable {
 
   /** Removes the rows of a name, for {@link #apply} of all its events in the same transaction. */
   public static void remove(Connection connection, TokenName name) throws SQLException {
+    beginGeneration(connection);
     try (PreparedStatement statement = connection.prepareStatement(REMOVE)) {
       statement.setString(1, name.value());
       statement.executeUpdate();
@@ -425,6 +482,76 @@ public final class LookupTable {
         ResultSet row = statement.executeQuery()) {
       row.next();
       return row.getBoolean(1);
+    }
+  }
+
+  /** What the lookup was in one snapshot, less its rows. */
+  public static LookupChanges head(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(HEAD);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return changes(row, List.of());
+    }
+  }
+
+  /** All that changed since that snapshot was taken, with the snapshot in which it was read. */
+  public static LookupChanges changes(Connection connection, Snapshot since) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(CHANGES)) {
+      statement.setString(1, since.text());
+      statement.setString(2, since.text());
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        List<LookupRow> rows = new ArrayList<>();
+        LookupChanges changes = changes(row, rows);
+        do {
+          if (row.getBytes("secret_hash") != null) {
+            rows.add(lookupRow(row, 5));
+          }
+        } while (row.next());
+        return changes;
+      }
+    }
+  }
+
+  /**
+   * The rows that one snapshot sees as changed since the other, with what has become of them.
+   *
+   * @param limit how many at most
+   */
+  public static List<LookupRow> changed(
+      Connection connection, Snapshot since, Snapshot until, int limit) throws SQLException {
+    List<LookupRow> rows = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(CHANGED)) {
+      statement.setString(1, since.text());
+      statement.setString(2, since.text());
+      statement.setString(3, until.text());
+      statement.setInt(4, limit);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          rows.add(lookupRow(row, 1));
+        }
+      }
+    }
+    return rows;
+  }
+
+  private static LookupChanges changes(ResultSet row, List<LookupRow> rows) throws SQLException {
+    return new LookupChanges(
+        Snapshot.parse(row.getString(1)),
+        // The first eight digits of a segment's name are the timeline's.
+        Integer.parseUnsignedInt(row.getString(2).substring(0, 8), 16),
+        row.getString(3),
+        Set.of((String[]) row.getArray(4).getArray()),
+        rows);
+  }
+
+  /**
+   * Tells every node to read all of the lookup again, once this transaction commits: rows were
+   * deleted, or came from elsewhere with the transaction that wrote them there.
+   */
+  public static void beginGeneration(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(BEGIN_GENERATION)) {
+      statement.executeUpdate();
     }
   }
 
