@@ -1,24 +1,32 @@
 package io.tokenledger.server;
 
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.index.Authorization;
+import io.tokenledger.index.Sighting;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.lookup.FoundToken;
 import io.tokenledger.permission.Action;
 import io.tokenledger.permission.Decision;
 import io.tokenledger.permission.InvalidPermission;
+import io.tokenledger.permission.Permissions;
 import io.tokenledger.permission.ResourceType;
+import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.Position;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.SecretHash;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -53,6 +61,9 @@ class CheckRoutes {
   private static final int MAX_BATCH_VALUES = 20_000;
   private static final int MAX_FORM_BYTES = 16 * 1024;
 
+  /** A node that hears of changes knows each within milliseconds. */
+  private static final Duration POSITION_LIMIT = Duration.ofSeconds(2);
+
   private final Ledger ledger;
 
   CheckRoutes(Ledger ledger) {
@@ -71,8 +82,9 @@ class CheckRoutes {
   void check(HttpServletRequest request, HttpServletResponse response) throws IOException {
     JsonBody body = RequestBodies.of(request).parsed(request, MAX_CHECK_BYTES, MAX_CHECK_VALUES);
     Question question = question(body, "");
-    Answers.write(
-        response, 200, decisions(RequestContexts.of(request), List.of(question)).get(0).toString());
+    awaitPosition(body);
+    Decisions decided = decisions(request, List.of(question));
+    answer(response, decided, decided.json().get(0));
   }
 
   /** Up to a thousand questions, answered in their order from one look at the lookup. */
@@ -88,10 +100,12 @@ class CheckRoutes {
     for (JsonBody each : asked) {
       questions.add(question(each, "checks[" + questions.size() + "]: "));
     }
+    awaitPosition(body);
     ObjectNode json = JsonText.object();
     ArrayNode decisions = json.putArray("decisions");
-    decisions(RequestContexts.of(request), questions).forEach(decisions::add);
-    Answers.write(response, 200, json.toString());
+    Decisions decided = decisions(request, questions);
+    decided.json().forEach(decisions::add);
+    answer(response, decided, json);
   }
 
   private static Question question(JsonBody body, String where) {
@@ -141,21 +155,102 @@ class CheckRoutes {
                     where + "action must be create, describe, read, write or delete, got " + text));
   }
 
-  private List<ObjectNode> decisions(RequestContext context, List<Question> questions) {
+  /**
+   * What was decided.
+   *
+   * @param keptUntilMillis until when all of it may be believed; 0 with a no in it, which must not
+   *     be kept: what was not granted a moment ago may be by now
+   */
+  private record Decisions(List<ObjectNode> json, long keptUntilMillis, Sighting<?> sighting) {}
+
+  private Decisions decisions(HttpServletRequest request, List<Question> questions) {
+    RequestContext context = RequestContexts.of(request);
     Set<SecretHash> hashes =
-        questions.stream().map(Question::hash).filter(Objects::nonNull).collect(Collectors.toSet());
+        questions.stream()
+            .map(Question::hash)
+            .filter(Objects::nonNull)
+            .collect(Collectors.toCollection(HashSet::new));
     if (!hashes.isEmpty() && !mayAskAboutOthers(context.actor())) {
       throw Rejection.forbidden();
     }
-    Map<SecretHash, FoundToken> found = ledger.lookup().findAll(hashes);
-    List<ObjectNode> decisions = new ArrayList<>(questions.size());
-    for (Question question : questions) {
-      decisions.add(
-          question.hash() == null
-              ? ofCaller(context, question)
-              : ofOther(context, question, found.get(question.hash())));
+    // The caller too, again: its body may have come long after it was authenticated.
+    SecretHash caller = (SecretHash) request.getAttribute(LedgerFilter.PRESENTED);
+    if (caller != null) {
+      hashes.add(caller);
     }
-    return decisions;
+    Sighting<Map<SecretHash, FoundToken>> sighting = ledger.authorization().findAll(hashes);
+    List<ObjectNode> decisions = new ArrayList<>(questions.size());
+    long keptUntilMillis = Long.MAX_VALUE;
+    for (Question question : questions) {
+      SecretHash hash = question.hash() == null ? caller : question.hash();
+      FoundToken token = hash == null ? null : sighting.seen().get(hash);
+      ObjectNode decision =
+          hash == null ? ofCaller(context, question) : ofOther(context, question, token);
+      decisions.add(decision);
+      boolean allowed = decision.get("allowed").booleanValue();
+      long until = token == null ? 0 : token.secretExpiry().epochMillis();
+      keptUntilMillis = Math.min(keptUntilMillis, allowed ? until : 0);
+    }
+    return new Decisions(decisions, keptUntilMillis, sighting);
+  }
+
+  private static void answer(HttpServletResponse response, Decisions decided, ObjectNode json)
+      throws IOException {
+    requireCurrent(decided.sighting());
+    letBeKept(response, decided.keptUntilMillis());
+    Answers.write(response, 200, json.toString());
+  }
+
+  /**
+   * Asked last, before a yes is written.
+   *
+   * @throws LedgerUnavailable when this process was held up since it looked
+   */
+  static void requireCurrent(Sighting<?> sighting) {
+    if (!sighting.isCurrent()) {
+      throw new LedgerUnavailable(
+          "the decision is too old to be given", new IllegalStateException("held up"));
+    }
+  }
+
+  /**
+   * For how long a gateway may keep a yes, and so serve a token revoked since: no longer than this
+   * node itself would, nor than the secret lives.
+   *
+   * @param untilMillis milliseconds since 1970 UTC; what is over is not to be kept at all
+   */
+  static void letBeKept(HttpServletResponse response, long untilMillis) {
+    long leftSeconds = Math.max(0, untilMillis - System.currentTimeMillis()) / 1_000;
+    if (untilMillis > 0) {
+      response.setHeader(
+          "Cache-Control",
+          "private, max-age=" + Math.min(Authorization.BOUND.toSeconds(), leftSeconds));
+    }
+  }
+
+  /** Waits until this node knows what was written at the position that was given, if one was. */
+  private void awaitPosition(JsonBody body) {
+    String text = body.optionalString("min_position");
+    if (text == null) {
+      return;
+    }
+    Position position =
+        Position.parse(text)
+            .orElseThrow(
+                () ->
+                    Rejection.invalid(
+                        "min_position must be what X-Ledger-Position said, such as 1-7345"));
+    boolean known =
+        ledger.authorization().applied(position, POSITION_LIMIT).join()
+            // The database decides then, and knows all that was ever answered.
+            || ledger.authorization().degraded() != null;
+    if (!known) {
+      throw new Rejection(
+          503,
+          JsonText.error("this node does not know position " + position + " yet, try again"),
+          "position_unknown",
+          true);
+    }
   }
 
   private ObjectNode ofOther(
@@ -231,9 +326,12 @@ class CheckRoutes {
     return json;
   }
 
-  private static boolean mayAskAboutOthers(Actor actor) {
-    return actor.type() == Actor.Type.SYSTEM
-        || actor.permissions().decide(ResourceType.LEDGER, "check", Action.READ).allowed();
+  static boolean mayAskAboutOthers(Actor actor) {
+    return actor.type() == Actor.Type.SYSTEM || mayAskAboutOthers(actor.permissions());
+  }
+
+  static boolean mayAskAboutOthers(Permissions permissions) {
+    return permissions.allow(ResourceType.LEDGER, "check", Action.READ);
   }
 
   /**
@@ -245,7 +343,8 @@ class CheckRoutes {
     RequestContext context = RequestContexts.of(request);
     String presented = introspected(request);
     SecretHash hash = SecretHash.of(presented);
-    FoundToken token = ledger.lookup().find(hash).orElse(null);
+    Sighting<Optional<FoundToken>> sighting = ledger.authorization().find(hash);
+    FoundToken token = sighting.seen().orElse(null);
     boolean itself = token != null && token.id().equals(context.actor().tokenId());
     if (!itself && !mayAskAboutOthers(context.actor())) {
       throw Rejection.forbidden();
@@ -271,6 +370,8 @@ class CheckRoutes {
     }
     json.put("iat", token.createdAt().getEpochSecond());
     json.put("sub", "token:" + token.id());
+    requireCurrent(sighting);
+    letBeKept(response, token.secretExpiry().epochMillis());
     Answers.write(response, 200, json.toString());
   }
 

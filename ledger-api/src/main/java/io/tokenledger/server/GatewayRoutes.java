@@ -8,11 +8,11 @@ import io.tokenledger.gateway.Demand.Grant;
 import io.tokenledger.gateway.Demand.Grants;
 import io.tokenledger.gateway.Demand.Refused;
 import io.tokenledger.gateway.OriginalRequest;
+import io.tokenledger.index.Sighting;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.lookup.FoundToken;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.token.Actor;
-import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
@@ -46,9 +46,6 @@ class GatewayRoutes {
   static final String REASON = "X-Ledger-Reason";
   static final String TOKEN_ID = "X-Ledger-Token-Id";
   static final String TOKEN_NAME = "X-Ledger-Token-Name";
-
-  /** For how long a gateway may keep an allowed answer, and so serve a token revoked since. */
-  private static final long MAX_AGE_SECONDS = 1;
 
   /** Names under which a method other than the visible one may be meant by the server behind. */
   private static final List<String> OVERRIDES =
@@ -86,11 +83,12 @@ class GatewayRoutes {
       deny(response, 403, "contradictory_headers", explanation("contradictory_headers"));
       return;
     }
-    FoundToken token = presented(request, context, original.password());
-    if (token == null) {
+    Sighting<FoundToken> sighting = presented(request, context, original.password());
+    if (sighting == null) {
       deny(response, 401, "not_authenticated", Rejection.NOT_AUTHENTICATED);
       return;
     }
+    FoundToken token = sighting.seen();
     Actor actor = Actor.token(token.id(), token.name(), token.permissions());
     RequestContext asked = context.as(actor, "forward_auth");
     Demand demand = original.demand();
@@ -101,9 +99,10 @@ class GatewayRoutes {
       return;
     }
     ledger.usage().used(token.id(), System.currentTimeMillis());
+    CheckRoutes.requireCurrent(sighting);
     response.setHeader(TOKEN_ID, token.id().toString());
     response.setHeader(TOKEN_NAME, URLEncoder.encode(token.name().value(), StandardCharsets.UTF_8));
-    response.setHeader("Cache-Control", "private, max-age=" + maxAge(token.secretExpiry()));
+    CheckRoutes.letBeKept(response, token.secretExpiry().epochMillis());
     response.setStatus(200);
   }
 
@@ -142,7 +141,7 @@ class GatewayRoutes {
   }
 
   /** The live token that was presented; null when there is none, and then it has been counted. */
-  private @Nullable FoundToken presented(
+  private @Nullable Sighting<FoundToken> presented(
       HttpServletRequest request, RequestContext context, @Nullable String password) {
     Credentials header;
     try {
@@ -161,15 +160,15 @@ class GatewayRoutes {
       return null;
     }
     String secret = header == null ? String.valueOf(password) : header.token();
-    Optional<FoundToken> found = ledger.lookup().find(SecretHash.of(secret));
-    if (found.isEmpty()) {
+    Sighting<Optional<FoundToken>> sighting = ledger.authorization().find(SecretHash.of(secret));
+    if (sighting.seen().isEmpty()) {
       ledger.requests().decisionDenied(context, "unknown_token", null);
       return null;
     }
-    FoundToken token = found.get();
+    FoundToken token = sighting.seen().get();
     FoundToken.State state = token.state(System.currentTimeMillis());
     if (state == FoundToken.State.LIVE) {
-      return token;
+      return new Sighting<>(token, sighting.asOf());
     }
     ledger
         .requests()
@@ -225,13 +224,5 @@ class GatewayRoutes {
       throws IOException {
     response.setHeader(REASON, reason);
     Answers.write(response, status, body);
-  }
-
-  private static long maxAge(Expiry expiry) {
-    return expiry.isNever()
-        ? MAX_AGE_SECONDS
-        : Math.min(
-            MAX_AGE_SECONDS,
-            Math.max(0, (expiry.epochMillis() - System.currentTimeMillis()) / 1_000));
   }
 }

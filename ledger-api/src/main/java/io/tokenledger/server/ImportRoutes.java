@@ -70,7 +70,7 @@ class ImportRoutes {
       ObjectNode result = results.addObject();
       String name = row.text("name");
       result.put("name", name);
-      String outcome = take(row, context);
+      String outcome = take(row, request, response);
       result.put("outcome", outcome);
       if (outcome.equals("created")) {
         created++;
@@ -83,7 +83,8 @@ class ImportRoutes {
   }
 
   /** What became of a row: {@code created}, {@code unchanged}, or why it was left. */
-  private String take(JsonBody row, RequestContext context) {
+  private String take(JsonBody row, HttpServletRequest request, HttpServletResponse response) {
+    RequestContext context = RequestContexts.of(request);
     try {
       TokenName name = new TokenName(row.string("name"));
       if (name.equals(TokenName.OPERATOR)) {
@@ -105,9 +106,11 @@ class ImportRoutes {
       }
       String description = row.optionalString("description");
       TokenSummary token =
-          TokenRoutes.execute(ledger, proposal(name, hash, permissions, expiry, context), context);
+          TokenRoutes.execute(
+                  ledger, proposal(name, hash, permissions, expiry, context), request, response)
+              .token();
       if (description != null && !description.isEmpty()) {
-        describe(token, description, context);
+        describe(token, description, request, response);
       }
       return "created";
     } catch (Rejection e) {
@@ -119,13 +122,22 @@ class ImportRoutes {
     }
   }
 
-  private void describe(TokenSummary token, String description, RequestContext context) {
+  private void describe(
+      TokenSummary token,
+      String description,
+      HttpServletRequest request,
+      HttpServletResponse response) {
     TokenRoutes.execute(
         ledger,
         Proposal.of(
             new DescribeToken(
-                token.name(), token.id(), description, TokenRoutes.now(), context.actor())),
-        context);
+                token.name(),
+                token.id(),
+                description,
+                TokenRoutes.now(),
+                RequestContexts.of(request).actor())),
+        request,
+        response);
   }
 
   private static Proposal proposal(

@@ -30,6 +30,9 @@ final class LedgerFilter extends OncePerRequestFilter {
   /** How a caller was authenticated who was not asked to be, under {@code --without-auth}. */
   static final String NO_AUTH = "none";
 
+  /** The hash of the caller's secret: a decision about it is made when it is answered. */
+  static final String PRESENTED = "io.tokenledger.presented";
+
   private static final Map<String, String> PROBE_PATHS =
       Map.of(
           "/health", "health",
@@ -174,7 +177,8 @@ final class LedgerFilter extends OncePerRequestFilter {
     if (credentials == null) {
       throw unauthenticated("missing_token");
     }
-    Optional<FoundToken> found = ledger.lookup().find(SecretHash.of(credentials.token()));
+    SecretHash hash = SecretHash.of(credentials.token());
+    Optional<FoundToken> found = ledger.authorization().find(hash).seen();
     if (found.isEmpty()) {
       throw unauthenticated("unknown_token");
     }
@@ -185,6 +189,7 @@ final class LedgerFilter extends OncePerRequestFilter {
       throw unauthenticated(state.name().toLowerCase(Locale.ROOT) + "_token");
     }
     ledger.usage().used(token.id(), now);
+    request.setAttribute(PRESENTED, hash);
     String expires = JsonText.time(token.secretExpiry());
     if (expires != null) {
       response.setHeader("Token-Expires-At", expires);

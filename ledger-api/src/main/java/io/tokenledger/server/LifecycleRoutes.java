@@ -4,6 +4,7 @@ import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.history.AuditPage;
 import io.tokenledger.history.AuditQuery;
+import io.tokenledger.ledger.Committed;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.Proposal;
 import io.tokenledger.permission.Permissions;
@@ -301,16 +302,16 @@ class LifecycleRoutes {
       HttpServletRequest request, HttpServletResponse response, String idText, Change change)
       throws IOException {
     TokenEntry token = find(idText);
-    TokenSummary changed =
+    Committed done =
         TokenRoutes.execute(
-            ledger, Proposal.of(change.of(token.name(), token.id())), RequestContexts.of(request));
+            ledger, Proposal.of(change.of(token.name(), token.id())), request, response);
+    TokenSummary changed = done.token();
     ObjectNode json = JsonText.object();
     json.put("id", changed.id().value());
     json.put("name", changed.name().value());
     json.put("created_at", JsonText.time(changed.createdAt()));
     json.put("expiry", JsonText.time(changed.expiry()));
-    Answers.write(
-        response, 200, Receipts.added(ledger, request, response, changed.name(), json.toString()));
+    Answers.write(response, 200, Receipts.added(ledger, request, response, done, json.toString()));
   }
 
   /** Revokes all tokens that match, or says which would be. */
@@ -361,7 +362,7 @@ class LifecycleRoutes {
       token.put("kind", entry.kind().wireName());
       token.put("state", entry.state(query.now()).name().toLowerCase(Locale.ROOT));
       if (!dryRun) {
-        String error = revoke(entry, context);
+        String error = revoke(entry, request, response);
         token.put("revoked", error == null);
         if (error == null) {
           revoked++;
@@ -383,13 +384,19 @@ class LifecycleRoutes {
         .substring(0, DIGEST_DIGITS);
   }
 
-  private @Nullable String revoke(TokenEntry entry, RequestContext context) {
+  private @Nullable String revoke(
+      TokenEntry entry, HttpServletRequest request, HttpServletResponse response) {
     try {
       TokenRoutes.execute(
           ledger,
           Proposal.of(
-              new RevokeToken(entry.name(), entry.id(), TokenRoutes.now(), context.actor())),
-          context);
+              new RevokeToken(
+                  entry.name(),
+                  entry.id(),
+                  TokenRoutes.now(),
+                  RequestContexts.of(request).actor())),
+          request,
+          response);
       return null;
     } catch (Rejection e) {
       return e.reason();

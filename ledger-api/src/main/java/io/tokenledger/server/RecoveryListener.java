@@ -83,10 +83,11 @@ final class RecoveryListener implements AutoCloseable {
     TokenSecret secret = TokenSecret.generate(new SecureRandom());
     TokenSummary token =
         TokenRoutes.execute(
-            ledger,
-            Proposal.of(
-                new RegenerateOperatorToken(secret.hash(), TokenRoutes.now(), Actor.SYSTEM)),
-            context);
+                ledger,
+                Proposal.of(
+                    new RegenerateOperatorToken(secret.hash(), TokenRoutes.now(), Actor.SYSTEM)),
+                context)
+            .token();
     answer(exchange, 201, SecretAnswers.created(token, secret));
     new Thread(this::close, "ledger-recovery-close").start();
   }

@@ -139,6 +139,7 @@ final class RouteCatalogue {
           route("POST", CheckRoutes.CHECK, ASKER, COMMAND_REJECTED, DECISIONS_DENIED),
           route("POST", CheckRoutes.BATCH, ASKER, COMMAND_REJECTED, DECISIONS_DENIED),
           route("POST", CheckRoutes.INTROSPECT, ASKER, COMMAND_REJECTED, DECISIONS_DENIED),
+          route("GET", FeedRoutes.FEED, "ledger:check:read or admin"),
           forwardAuth(GatewayRoutes.FORWARD_AUTH),
           forwardAuth(GatewayRoutes.FORWARD_AUTH + "/**"),
           route("GET", LedgerRoutes.AUDIT, READER, COMMAND_REJECTED, AUDIT_LOG_READ),

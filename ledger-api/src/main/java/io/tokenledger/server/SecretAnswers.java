@@ -4,6 +4,7 @@ import io.tokenledger.audit.RequestContext;
 import io.tokenledger.idempotency.AnswerExists;
 import io.tokenledger.idempotency.RequestKey;
 import io.tokenledger.idempotency.StoredAnswer;
+import io.tokenledger.ledger.Committed;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.Proposal;
 import io.tokenledger.token.TokenSecret;
@@ -113,16 +114,15 @@ final class SecretAnswers {
     RequestKey key = key(request, body);
     Proposal.Keep keep =
         key == null ? null : new Proposal.Keep(key, token -> created(token, secret));
-    TokenSummary token;
+    Committed made;
     try {
-      token = TokenRoutes.execute(ledger, proposal.keeping(keep), RequestContexts.of(request));
+      made = TokenRoutes.execute(ledger, proposal.keeping(keep), request, response);
     } catch (AnswerExists e) {
       // The same request, in flight at the same time, was faster.
       repeat(request, response, ledger.answers().find(Objects.requireNonNull(key)).orElseThrow());
       return;
     }
-    write(
-        response, Receipts.added(ledger, request, response, token.name(), created(token, secret)));
+    write(response, Receipts.added(ledger, request, response, made, created(made.token(), secret)));
   }
 
   private static void write(HttpServletResponse response, String answer) throws IOException {

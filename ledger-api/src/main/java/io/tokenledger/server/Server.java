@@ -63,6 +63,7 @@ public final class Server implements AutoCloseable {
     ProbeRoutes.class,
     CheckRoutes.class,
     GatewayRoutes.class,
+    FeedRoutes.class,
     LedgerRoutes.class,
     QuarantineRoutes.class,
     ReplayRoutes.class,

@@ -3,6 +3,7 @@ package io.tokenledger.server;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.idempotency.AnswerExists;
+import io.tokenledger.ledger.Committed;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.ledger.Proposal;
 import io.tokenledger.permission.Permission;
@@ -19,7 +20,6 @@ import io.tokenledger.token.TokenCommand.RevokeToken;
 import io.tokenledger.token.TokenName;
 import io.tokenledger.token.TokenRefused;
 import io.tokenledger.token.TokenSecret;
-import io.tokenledger.token.TokenSummary;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
@@ -57,6 +57,9 @@ class TokenRoutes {
   private final SecretAnswers secretAnswers;
   private final SecureRandom random = new SecureRandom();
 
+  /** Where a write stands: {@code min_position} of a check waits for it. */
+  static final String POSITION = "X-Ledger-Position";
+
   TokenRoutes(Ledger ledger, ServeOptions options, SecretAnswers secretAnswers) {
     this.ledger = ledger;
     this.options = options;
@@ -73,17 +76,18 @@ class TokenRoutes {
       throw new TokenRefused(Refusal.NAME_TAKEN, TokenName.OPERATOR.value());
     }
     TokenSecret secret = TokenSecret.generate(random);
-    TokenSummary token =
+    Committed made =
         execute(
             ledger,
             Proposal.of(new CreateOperatorToken(secret.hash(), now(), Actor.ANONYMOUS)),
-            RequestContexts.of(request));
+            request,
+            response);
     // No CORS header: a web page must not read this one.
     Answers.write(
         response,
         201,
         Receipts.added(
-            ledger, request, response, token.name(), SecretAnswers.created(token, secret)));
+            ledger, request, response, made, SecretAnswers.created(made.token(), secret)));
   }
 
   /**
@@ -204,9 +208,14 @@ class TokenRoutes {
           400, "serde error: missing field `token_name`", "missing_token_name", false);
     }
     TokenName name = new TokenName(given);
-    execute(ledger, Proposal.of(new RevokeToken(name, null, now(), context.actor())), context);
+    Committed revoked =
+        execute(
+            ledger,
+            Proposal.of(new RevokeToken(name, null, now(), context.actor())),
+            request,
+            response);
     response.setHeader("Access-Control-Allow-Origin", "*");
-    String receipt = Receipts.added(ledger, request, response, name, "");
+    String receipt = Receipts.added(ledger, request, response, revoked, "");
     if (receipt.isEmpty()) {
       // InfluxDB's answer has no body and no type.
       response.setStatus(200);
@@ -286,12 +295,12 @@ class TokenRoutes {
    * @throws AnswerExists when the same request was carried out before
    * @throws LedgerUnavailable when it is not known to be stored
    */
-  static TokenSummary execute(Ledger ledger, Proposal proposal, RequestContext context) {
+  static Committed execute(Ledger ledger, Proposal proposal, RequestContext context) {
     if (LedgerFilter.NO_AUTH.equals(context.authMethod())) {
       throw Rejection.withoutAuth();
     }
     try {
-      return ledger.execute(proposal, context).get(COMMAND_LIMIT.toSeconds(), TimeUnit.SECONDS);
+      return ledger.carryOut(proposal, context).get(COMMAND_LIMIT.toSeconds(), TimeUnit.SECONDS);
     } catch (ExecutionException e) {
       if (e.getCause() instanceof TokenRefused refused) {
         throw new Rejection(
@@ -312,5 +321,13 @@ class TokenRoutes {
       Thread.currentThread().interrupt();
       throw new LedgerUnavailable("shutting down", e);
     }
+  }
+
+  /** The same for a request, whose answer says where it was written. */
+  static Committed execute(
+      Ledger ledger, Proposal proposal, HttpServletRequest request, HttpServletResponse response) {
+    Committed done = execute(ledger, proposal, RequestContexts.of(request));
+    response.setHeader(POSITION, done.position().toString());
+    return done;
   }
 }

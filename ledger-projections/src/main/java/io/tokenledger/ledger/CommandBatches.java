@@ -1,5 +1,7 @@
 package io.tokenledger.ledger;
 
+import static java.util.Objects.requireNonNull;
+
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -9,6 +11,7 @@ import io.tokenledger.idempotency.IdempotentAnswers;
 import io.tokenledger.lookup.LookupTable;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.Position;
 import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.token.Refusal;
 import io.tokenledger.token.Token;
@@ -27,6 +30,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingDeque;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import org.axonframework.commandhandling.CommandBus;
 import org.axonframework.commandhandling.CommandMessage;
 import org.axonframework.commandhandling.GenericCommandMessage;
@@ -67,6 +71,7 @@ final class CommandBatches implements AutoCloseable {
   private final EventStorage storage;
   private final EventTable table;
   private final Runnable committed;
+  private final Function<Position, CompletableFuture<Boolean>> applied;
   private final CommandBus commands;
   private final Snapshots snapshots;
   private final LinkedBlockingDeque<Waiting> queue = new LinkedBlockingDeque<>(MAX_WAITING);
@@ -76,25 +81,32 @@ final class CommandBatches implements AutoCloseable {
   private volatile boolean closing;
 
   private record Waiting(
-      Proposal proposal, RequestContext context, CompletableFuture<TokenSummary> answer) {}
+      Proposal proposal, RequestContext context, CompletableFuture<Committed> answer) {}
 
   /** What a command came to, to be told once the transaction is committed. */
   private record Result(
       Waiting waiting, @Nullable TokenSummary summary, @Nullable Throwable failure) {}
 
+  private record Attempt(Position position, List<Result> results) {}
+
+  private record Prepared(Position position, List<String> longStreams) {}
+
   /**
    * @param committed called after each commit that appended something
+   * @param applied completes when this node can no longer decide by what was before that commit
    */
   CommandBatches(
       Transactions transactions,
       EventStorage storage,
       EventTable table,
       Runnable committed,
+      Function<Position, CompletableFuture<Boolean>> applied,
       MeterRegistry meters) {
     this.transactions = transactions;
     this.storage = storage;
     this.table = table;
     this.committed = committed;
+    this.applied = applied;
     this.batchSizes = DistributionSummary.builder("ledger.command.batch").register(meters);
     this.conflicts = Counter.builder("ledger.command.conflicts").register(meters);
     Repository<Token> repository = repository(storage);
@@ -130,8 +142,8 @@ final class CommandBatches implements AutoCloseable {
     return bus;
   }
 
-  CompletableFuture<TokenSummary> submit(Proposal proposal, RequestContext context) {
-    CompletableFuture<TokenSummary> answer = new CompletableFuture<>();
+  CompletableFuture<Committed> submit(Proposal proposal, RequestContext context) {
+    CompletableFuture<Committed> answer = new CompletableFuture<>();
     if (closing || !queue.offer(new Waiting(proposal, context, answer))) {
       answer.completeExceptionally(
           new LedgerUnavailable("too many commands wait", new IllegalStateException("queue full")));
@@ -259,12 +271,12 @@ final class CommandBatches implements AutoCloseable {
   }
 
   /** Runs the batch in one transaction. When this returns, it is committed. */
-  private List<Result> attempt(List<Waiting> batch) {
+  private Attempt attempt(List<Waiting> batch) {
     UnitOfWork<?> root = DefaultUnitOfWork.startAndGet(null);
     List<Result> results = new ArrayList<>(batch.size());
     try {
       root.attachTransaction(transactions);
-      List<String> longStreams = prepare(batch);
+      Prepared prepared = prepare(batch);
       List<Long> ids = drawIds(batch);
       int nextId = 0;
       for (Waiting waiting : batch) {
@@ -275,7 +287,8 @@ final class CommandBatches implements AutoCloseable {
         results.add(result);
       }
       root.commit();
-      snapshots.want(longStreams);
+      snapshots.want(prepared.longStreams());
+      return new Attempt(prepared.position(), results);
     } catch (RuntimeException e) {
       if (root.isActive()) {
         root.rollback(e);
@@ -284,7 +297,6 @@ final class CommandBatches implements AutoCloseable {
     } finally {
       storage.forget();
     }
-    return results;
   }
 
   private void keepAnswer(Result result) {
@@ -302,14 +314,16 @@ final class CommandBatches implements AutoCloseable {
   }
 
   /** Reads what the batch is about, and says of which streams a snapshot is wanted. */
-  private List<String> prepare(List<Waiting> batch) {
+  private Prepared prepare(List<Waiting> batch) {
     try {
-      table.lockAppends(transactions.connection());
-      return storage.prefetch(
-          batch.stream()
-              .map(waiting -> Token.aggregateId(waiting.proposal().name()))
-              .distinct()
-              .toList());
+      Position position = table.lockAppends(transactions.connection());
+      return new Prepared(
+          position,
+          storage.prefetch(
+              batch.stream()
+                  .map(waiting -> Token.aggregateId(waiting.proposal().name()))
+                  .distinct()
+                  .toList()));
     } catch (SQLException e) {
       throw new LedgerUnavailable("the streams cannot be read", e);
     }
@@ -355,18 +369,29 @@ final class CommandBatches implements AutoCloseable {
     return failure;
   }
 
-  private void tell(List<Result> results) {
+  private void tell(Attempt attempt) {
     boolean appended = false;
-    for (Result result : results) {
-      if (result.failure() != null) {
-        result.waiting().answer().completeExceptionally(result.failure());
+    for (Result result : attempt.results()) {
+      TokenSummary summary = result.summary();
+      if (summary == null) {
+        result.waiting().answer().completeExceptionally(requireNonNull(result.failure()));
       } else {
         appended = true;
-        result.waiting().answer().complete(result.summary());
+        tell(result.waiting(), new Committed(summary, attempt.position()));
       }
     }
     if (appended) {
       committed.run();
+    }
+  }
+
+  /** A new token takes nothing from anyone; what may, is first obeyed here and then answered. */
+  @SuppressWarnings("FutureReturnValueIgnored") // Completes the answer, whichever way it ends.
+  private void tell(Waiting waiting, Committed done) {
+    if (waiting.proposal().needsId()) {
+      waiting.answer().complete(done);
+    } else {
+      applied.apply(done.position()).thenAccept(known -> waiting.answer().complete(done));
     }
   }
 

@@ -8,7 +8,6 @@ import io.tokenledger.store.Locks;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.TokenCommand.AnnounceExpiry;
 import io.tokenledger.token.TokenCommand.RecordExpiry;
-import io.tokenledger.token.TokenSummary;
 import io.tokenledger.tokens.TokenTable;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -140,7 +139,7 @@ final class Housekeeping implements AutoCloseable {
   }
 
   private int carryOut(List<TokenTable.Due> due, Instant now) {
-    List<CompletableFuture<TokenSummary>> answers = new ArrayList<>();
+    List<CompletableFuture<Committed>> answers = new ArrayList<>();
     for (TokenTable.Due each : due) {
       RequestContext context =
           RequestContext.ofNode("clock", "expiry", UUID.randomUUID().toString());
@@ -154,7 +153,7 @@ final class Housekeeping implements AutoCloseable {
               context));
     }
     int done = 0;
-    for (CompletableFuture<TokenSummary> answer : answers) {
+    for (CompletableFuture<Committed> answer : answers) {
       try {
         answer.get(COMMAND_LIMIT.toSeconds(), TimeUnit.SECONDS);
         done++;

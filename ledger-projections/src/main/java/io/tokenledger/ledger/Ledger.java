@@ -17,6 +17,7 @@ import io.tokenledger.history.AuditQuery;
 import io.tokenledger.idempotency.AnswerExists;
 import io.tokenledger.idempotency.IdempotentAnswers;
 import io.tokenledger.idempotency.RequestKey;
+import io.tokenledger.index.Authorization;
 import io.tokenledger.lookup.TokenLookup;
 import io.tokenledger.notices.NoticeWebhook;
 import io.tokenledger.permission.Permissions;
@@ -132,6 +133,7 @@ public final class Ledger implements AutoCloseable {
   private final HikariDataSource readers;
   private final CommandBatches commands;
   private final TokenLookup lookup;
+  private final Authorization authorization;
   private final RequestLog requests;
   private final AuditLog audit;
   private final Replay replay;
@@ -178,8 +180,18 @@ public final class Ledger implements AutoCloseable {
     Transactions transactions = new Transactions(writers);
     EventStorage storage =
         EventStorage.create(table, new SnapshotTable(key), envelopes, transactions, reader);
-    this.commands = new CommandBatches(transactions, storage, table, this::wake, meters);
     this.lookup = new TokenLookup(readers);
+    Authorization ownAuthorization =
+        new Authorization(app, options.nodeId(), lookup, readers, meters);
+    this.authorization = ownAuthorization;
+    this.commands =
+        new CommandBatches(
+            transactions,
+            storage,
+            table,
+            this::wake,
+            position -> ownAuthorization.applied(position, Authorization.BOUND),
+            meters);
     this.requests =
         new RequestLog(
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
@@ -336,6 +348,7 @@ public final class Ledger implements AutoCloseable {
       ledger.guard.look();
       ledger.guard.start(WATCH_INTERVAL);
       ledger.probe();
+      ledger.authorization.start();
       if (ledger.sequencer != null && ledger.watch != null) {
         ledger.sequencer.start();
         ledger.watch.start(WATCH_INTERVAL);
@@ -545,6 +558,14 @@ public final class Ledger implements AutoCloseable {
    *     the database was {@link #restored}
    */
   public CompletableFuture<TokenSummary> execute(Proposal proposal, RequestContext context) {
+    return carryOut(proposal, context).thenApply(Committed::token);
+  }
+
+  /**
+   * The same, with where it was written. What a command takes from a token this node no longer lets
+   * in when the future completes.
+   */
+  public CompletableFuture<Committed> carryOut(Proposal proposal, RequestContext context) {
     String restored = restored();
     if (restored != null) {
       return CompletableFuture.failedFuture(
@@ -556,7 +577,7 @@ public final class Ledger implements AutoCloseable {
         .exceptionallyCompose(failure -> audited(proposal, context, unwrapped(failure)));
   }
 
-  private CompletableFuture<TokenSummary> audited(
+  private CompletableFuture<Committed> audited(
       Proposal proposal, RequestContext context, Throwable failure) {
     if (failure instanceof TokenRefused refused) {
       // Not in the thread that runs commands: others wait for that one.
@@ -603,6 +624,12 @@ public final class Ledger implements AutoCloseable {
     return guard.restored();
   }
 
+  /** What a presented secret is, from memory where that can be believed. */
+  public Authorization authorization() {
+    return authorization;
+  }
+
+  /** The same as the database has it at this moment, and what only that knows. */
   public TokenLookup lookup() {
     return lookup;
   }
@@ -811,6 +838,7 @@ public final class Ledger implements AutoCloseable {
     replays.close();
     drift.close();
     commands.close();
+    authorization.close();
     refusals.shutdown();
     if (alerts != null) {
       alerts.close();

@@ -47,6 +47,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -148,6 +149,8 @@ public final class RestoreAcceptance implements AutoCloseable {
                 table, new SnapshotTable(key), envelopes, transactions, EventReader.CURRENT),
             table,
             () -> {},
+            // Nothing is decided here.
+            position -> CompletableFuture.completedFuture(false),
             meters);
     this.requests =
         new RequestLog(writers, table, envelopes, () -> {}, Clock.systemUTC(), NO_WINDOW, meters);

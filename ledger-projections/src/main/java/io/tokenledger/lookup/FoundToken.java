@@ -30,6 +30,9 @@ public record FoundToken(
     @Nullable Instant suspendedAt,
     boolean quarantined) {
 
+  /** What stands for "not" where a moment is a number of milliseconds. */
+  public static final long NEVER = Expiry.NEVER.epochMillis();
+
   /** Whether the secret may be used, or why not. */
   public enum State {
     LIVE,
@@ -44,19 +47,41 @@ public record FoundToken(
    * The state at that millisecond. A revocation outranks all, a quarantine what may end by itself.
    */
   public State state(long nowEpochMillis) {
-    if (revokedAt != null) {
+    return state(
+        revokedAt != null,
+        supersededAt == null ? NEVER : supersededAt.toEpochMilli(),
+        quarantined,
+        suspendedAt != null,
+        expiry.epochMillis(),
+        nowEpochMillis);
+  }
+
+  /**
+   * The same of its parts, for who keeps them otherwise.
+   *
+   * @param supersededAtMillis {@link #NEVER} while it is not
+   * @param expiresAtMillis {@link #NEVER} for a token that does not expire
+   */
+  public static State state(
+      boolean revoked,
+      long supersededAtMillis,
+      boolean quarantined,
+      boolean suspended,
+      long expiresAtMillis,
+      long nowEpochMillis) {
+    if (revoked) {
       return State.REVOKED;
     }
-    if (supersededAt != null && supersededAt.toEpochMilli() <= nowEpochMillis) {
+    if (supersededAtMillis <= nowEpochMillis) {
       return State.SUPERSEDED;
     }
     if (quarantined) {
       return State.QUARANTINED;
     }
-    if (suspendedAt != null) {
+    if (suspended) {
       return State.SUSPENDED;
     }
-    return expiry.isLive(nowEpochMillis) ? State.LIVE : State.EXPIRED;
+    return expiresAtMillis > nowEpochMillis ? State.LIVE : State.EXPIRED;
   }
 
   /** Until when this very secret is valid: its token's expiry, or its grace if that ends first. */

@@ -31,6 +31,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -151,6 +153,74 @@ public final class LookupTable {
        WHERE secret_hash = ANY (?)
       """;
 
+  private static final String ALL =
+      """
+      SELECT secret_hash, token_id, token_name, kind, array_to_string(permissions, E'\\n'),
+             created_at_ms, expires_at_ms, revoked_at_ms, superseded_at_ms, suspended_at_ms
+        FROM token_lookup
+      """;
+
+  /**
+   * What this transaction sees, and every row that another, earlier snapshot did not see: whatever
+   * became visible between the two, however long its transaction took.
+   */
+  private static final String CHANGES =
+      """
+      SELECT head.snapshot::text, head.timeline, head.generation, head.quarantined,
+             secret_hash, token_id, token_name, kind, array_to_string(permissions, E'\\n'),
+             created_at_ms, expires_at_ms, revoked_at_ms, superseded_at_ms, suspended_at_ms
+        FROM (SELECT pg_current_snapshot() AS snapshot,
+                     pg_walfile_name(pg_current_wal_insert_lsn()) AS timeline,
+                     concat_ws(' ', (SELECT generation FROM state.lookup_generation),
+                               pg_postmaster_start_time(),
+                               (SELECT oid
+                                  FROM pg_database
+                                 WHERE datname = current_database())) AS generation,
+                     ARRAY (SELECT substr(aggregate_id, 7)
+                              FROM state.quarantine
+                             WHERE state = 'quarantined') AS quarantined) AS head
+        LEFT JOIN token_lookup
+               ON changed_xid >= pg_snapshot_xmax(?::pg_snapshot)
+               OR changed_xid = ANY (ARRAY (SELECT pg_snapshot_xip(?::pg_snapshot)))
+      """;
+
+  /** The same rows, to tell others of them. */
+  private static final String CHANGED =
+      """
+      SELECT secret_hash, token_id, token_name, kind, array_to_string(permissions, E'\\n'),
+             created_at_ms, expires_at_ms, revoked_at_ms, superseded_at_ms, suspended_at_ms
+        FROM token_lookup
+       WHERE (changed_xid >= pg_snapshot_xmax(?::pg_snapshot)
+              OR changed_xid = ANY (ARRAY (SELECT pg_snapshot_xip(?::pg_snapshot))))
+         AND pg_visible_in_snapshot(changed_xid, ?::pg_snapshot)
+       LIMIT ?
+      """;
+
+  private static final String HEAD =
+      """
+      SELECT pg_current_snapshot()::text, pg_walfile_name(pg_current_wal_insert_lsn()),
+             concat_ws(' ', (SELECT generation FROM state.lookup_generation),
+                       pg_postmaster_start_time(),
+                       (SELECT oid
+                          FROM pg_database
+                         WHERE datname = current_database())),
+             ARRAY (SELECT substr(aggregate_id, 7)
+                      FROM state.quarantine
+                     WHERE state = 'quarantined')
+      """;
+
+  private static final String BEGIN_GENERATION =
+      """
+      UPDATE state.lookup_generation
+         SET generation = generation + 1
+      """;
+
+  private static final String COUNT =
+      """
+      SELECT count(*)
+        FROM token_lookup
+      """;
+
   private static final String REMOVE =
       """
       DELETE FROM token_lookup
@@ -166,6 +236,9 @@ public final class LookupTable {
            AND revoked_at_ms IS NULL
            AND superseded_at_ms IS NULL)
       """;
+
+  /** Rows read at a time. */
+  private static final int PAGE = 5_000;
 
   private LookupTable() {}
 
@@ -373,6 +446,7 @@ public final class LookupTable {
 
   /** Removes the rows of a name, for {@link #apply} of all its events in the same transaction. */
   public static void remove(Connection connection, TokenName name) throws SQLException {
+    beginGeneration(connection);
     try (PreparedStatement statement = connection.prepareStatement(REMOVE)) {
       statement.setString(1, name.value());
       statement.executeUpdate();
@@ -409,6 +483,128 @@ public final class LookupTable {
       row.next();
       return row.getBoolean(1);
     }
+  }
+
+  /** What the lookup was in one snapshot, less its rows. */
+  public static LookupChanges head(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(HEAD);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return changes(row, List.of());
+    }
+  }
+
+  /** All that changed since that snapshot was taken, with the snapshot in which it was read. */
+  public static LookupChanges changes(Connection connection, Snapshot since) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(CHANGES)) {
+      statement.setString(1, since.text());
+      statement.setString(2, since.text());
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        List<LookupRow> rows = new ArrayList<>();
+        LookupChanges changes = changes(row, rows);
+        do {
+          if (row.getBytes("secret_hash") != null) {
+            rows.add(lookupRow(row, 5));
+          }
+        } while (row.next());
+        return changes;
+      }
+    }
+  }
+
+  /**
+   * The rows that one snapshot sees as changed since the other, with what has become of them.
+   *
+   * @param limit how many at most
+   */
+  public static List<LookupRow> changed(
+      Connection connection, Snapshot since, Snapshot until, int limit) throws SQLException {
+    List<LookupRow> rows = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(CHANGED)) {
+      statement.setString(1, since.text());
+      statement.setString(2, since.text());
+      statement.setString(3, until.text());
+      statement.setInt(4, limit);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          rows.add(lookupRow(row, 1));
+        }
+      }
+    }
+    return rows;
+  }
+
+  private static LookupChanges changes(ResultSet row, List<LookupRow> rows) throws SQLException {
+    return new LookupChanges(
+        Snapshot.parse(row.getString(1)),
+        // The first eight digits of a segment's name are the timeline's.
+        Integer.parseUnsignedInt(row.getString(2).substring(0, 8), 16),
+        row.getString(3),
+        Set.of((String[]) row.getArray(4).getArray()),
+        rows);
+  }
+
+  /**
+   * Tells every node to read all of the lookup again, once this transaction commits: rows were
+   * deleted, or came from elsewhere with the transaction that wrote them there.
+   */
+  public static void beginGeneration(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(BEGIN_GENERATION)) {
+      statement.executeUpdate();
+    }
+  }
+
+  /** How many rows there are. */
+  public static long count(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(COUNT);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
+  /**
+   * Reads every row, a part of them at a time.
+   *
+   * @param connection in a transaction, without which all of them came at once
+   */
+  public static void all(Connection connection, Consumer<List<LookupRow>> taker)
+      throws SQLException {
+    List<LookupRow> page = new ArrayList<>(PAGE);
+    try (PreparedStatement statement = connection.prepareStatement(ALL)) {
+      statement.setFetchSize(PAGE);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          page.add(lookupRow(row, 1));
+          if (page.size() == PAGE) {
+            taker.accept(page);
+            page.clear();
+          }
+        }
+      }
+    }
+    taker.accept(page);
+  }
+
+  /** The row whose columns are those of {@link #ALL}, from this one on. */
+  private static LookupRow lookupRow(ResultSet row, int first) throws SQLException {
+    return new LookupRow(
+        row.getBytes(first),
+        row.getLong(first + 1),
+        row.getString(first + 2),
+        TokenKind.valueOf(row.getString(first + 3).toUpperCase(Locale.ROOT)),
+        row.getString(first + 4),
+        row.getLong(first + 5),
+        millis(row, first + 6),
+        millis(row, first + 7),
+        millis(row, first + 8),
+        millis(row, first + 9));
+  }
+
+  private static long millis(ResultSet row, int column) throws SQLException {
+    long value = row.getLong(column);
+    return row.wasNull() ? FoundToken.NEVER : value;
   }
 
   private static FoundToken found(ResultSet row) throws SQLException {

@@ -1,5 +1,6 @@
 package io.tokenledger.replay;
 
+import io.tokenledger.lookup.LookupTable;
 import io.tokenledger.replay.ReplayReport.Difference;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -26,6 +27,8 @@ final class Generations {
   static final int MAX_SHOWN = 1_000;
 
   private static final int FETCH = 1_000;
+
+  private static final String LOOKUP = "token_lookup";
 
   private static final String PREPARE =
       """
@@ -95,6 +98,9 @@ final class Generations {
   static void exchange(Connection connection, String schema, List<String> projections)
       throws SQLException {
     call(connection, EXCHANGE, schema, projections);
+    if (projections.contains(LOOKUP)) {
+      LookupTable.beginGeneration(connection);
+    }
   }
 
   private static void call(

@@ -31,7 +31,8 @@ public final class EventTable {
 
   private static final String APPEND_LOCK =
       """
-      SELECT pg_advisory_xact_lock_shared(?)
+      SELECT pg_advisory_xact_lock_shared(?), pg_current_xact_id()::text::bigint,
+             pg_walfile_name(pg_current_wal_insert_lsn())
       """;
 
   private static final String NEXT_TOKEN_IDS =
@@ -214,10 +215,15 @@ public final class EventTable {
   }
 
   /** Waits while a swap of projections is under way, and lets none begin before the commit. */
-  public void lockAppends(Connection connection) throws SQLException {
+  public Position lockAppends(Connection connection) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(APPEND_LOCK)) {
       statement.setLong(1, Locks.APPEND);
-      statement.execute();
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        // The first eight digits of a segment's name are the timeline's.
+        return new Position(
+            Integer.parseUnsignedInt(row.getString(3).substring(0, 8), 16), row.getLong(2));
+      }
     }
   }
 

@@ -1,0 +1,243 @@
+package io.tokenledger.server;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.tokenledger.token.SecretHash;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+class AuthorizationRoutesIT {
+
+  private static final String POSITION = "[0-9]+-[0-9]+";
+
+  private static Server server;
+  private static HttpProbe http;
+  private static String operator;
+
+  @BeforeAll
+  static void start(@TempDir Path data) {
+    server = Server.start(ServerIT.options(data, Map.of()));
+    http = new HttpProbe(server.url());
+    operator = HttpProbe.json(http.bootstrap()).path("token").asString();
+  }
+
+  @AfterAll
+  static void stop() {
+    server.close();
+  }
+
+  private static String position(HttpResponse<String> answer) {
+    return answer.headers().firstValue("X-Ledger-Position").orElse("");
+  }
+
+  private static String kept(HttpResponse<String> answer) {
+    return answer.headers().firstValue("Cache-Control").orElse("");
+  }
+
+  private static String question(String token, String action, String more) {
+    return "{\"token\":\""
+        + token
+        + "\",\"resource_type\":\"db\",\"resource_name\":\"a\",\"action\":\""
+        + action
+        + "\""
+        + more
+        + "}";
+  }
+
+  private static HttpResponse<String> checked(String body) {
+    return http.post(CheckRoutes.CHECK, operator, body);
+  }
+
+  private static HttpResponse<String> revoked(String name, String prefer) {
+    return http.send(
+        http.request("/api/v3/configure/token?token_name=" + name)
+            .header("Authorization", "Bearer " + operator)
+            .header("Prefer", prefer)
+            .DELETE());
+  }
+
+  @Test
+  void everyWriteSaysWhereItStandsAndACheckWaitsForIt() {
+    HttpResponse<String> made =
+        http.post(
+            "/api/v3/enterprise/configure/token",
+            operator,
+            "{\"token_name\":\"placed\",\"permissions\":[{\"resource_type\":\"db\","
+                + "\"resource_names\":[\"a\"],\"actions\":[\"read\"]}]}");
+    String secret = HttpProbe.json(made).path("token").asString();
+    long id = HttpProbe.json(made).path("id").asLong();
+    assertTrue(position(made).matches(POSITION), position(made));
+    assertTrue(
+        HttpProbe.json(
+                checked(question(secret, "read", ",\"min_position\":\"" + position(made) + "\"")))
+            .path("allowed")
+            .asBoolean());
+    HttpResponse<String> suspended =
+        http.post(LifecycleRoutes.TOKENS + "/" + id + "/suspend", operator, "");
+    assertTrue(position(suspended).matches(POSITION), position(suspended));
+    assertEquals(
+        "suspended_token",
+        HttpProbe.json(
+                checked(
+                    question(secret, "read", ",\"min_position\":\"" + position(suspended) + "\"")))
+            .path("reason")
+            .asString());
+    HttpResponse<String> ended = http.delete("placed", operator);
+    assertTrue(position(ended).matches(POSITION), position(ended));
+    assertEquals("", position(http.get(LifecycleRoutes.TOKENS, operator)));
+  }
+
+  @Test
+  void aPositionThatDoesNotComeIsNoDecision() {
+    HttpResponse<String> answer =
+        checked(question("apiv3_x", "read", ",\"min_position\":\"1-99999999999\""));
+    assertEquals(503, answer.statusCode());
+    assertTrue(answer.body().contains("does not know position 1-99999999999"), answer.body());
+    assertTrue(answer.headers().firstValue("Retry-After").isPresent());
+    assertEquals(
+        400, checked(question("apiv3_x", "read", ",\"min_position\":\"soon\"")).statusCode());
+  }
+
+  @Test
+  void aYesMayBeKeptNoLongerThanTheBoundAndANoNotAtAll() {
+    String secret = http.create(operator, "kept", "db", "a", "read");
+    assertEquals("private, max-age=1", kept(checked(question(secret, "read", ""))));
+    assertEquals("no-store", kept(checked(question(secret, "write", ""))));
+    assertEquals("no-store", kept(checked(question("apiv3_x", "read", ""))));
+    String read = question(secret, "read", "");
+    assertEquals(
+        "private, max-age=1",
+        kept(http.post(CheckRoutes.BATCH, operator, "{\"checks\":[" + read + "," + read + "]}")));
+    assertEquals(
+        "no-store",
+        kept(
+            http.post(
+                CheckRoutes.BATCH,
+                operator,
+                "{\"checks\":[" + read + "," + question(secret, "write", "") + "]}")));
+    HttpResponse<String> introspected =
+        http.send(
+            http.request(CheckRoutes.INTROSPECT)
+                .header("Authorization", "Bearer " + secret)
+                .header("Content-Type", "application/x-www-form-urlencoded")
+                .POST(BodyPublishers.ofString("token=" + secret)));
+    assertTrue(HttpProbe.json(introspected).path("active").asBoolean());
+    assertEquals("private, max-age=1", kept(introspected));
+  }
+
+  @Test
+  void aYesIsNotKeptLongerThanTheSecretLives() {
+    HttpResponse<String> made =
+        http.post(
+            "/api/v3/enterprise/configure/token",
+            operator,
+            "{\"token_name\":\"short\",\"expiry_secs\":1,\"permissions\":[{\"resource_type\":\"db\","
+                + "\"resource_names\":[\"a\"],\"actions\":[\"read\"]}]}");
+    HttpResponse<String> answer =
+        checked(question(HttpProbe.json(made).path("token").asString(), "read", ""));
+    assertEquals("private, max-age=0", kept(answer));
+  }
+
+  @Test
+  void whoRevokesIsToldWhichNodesObey() {
+    String secret = http.create(operator, "told", "db", "a", "read");
+    HttpResponse<String> answer = revoked("told", "applied=nodes, wait=7");
+    assertEquals(200, answer.statusCode());
+    assertEquals(
+        "applied=nodes, wait=7", answer.headers().firstValue("Preference-Applied").orElse(""));
+    JsonNode nodes = HttpProbe.json(answer).path("nodes");
+    assertEquals(1, nodes.path("applied").size());
+    assertFalse(nodes.path("applied").path(0).path("node").asString().isEmpty());
+    assertTrue(nodes.path("applied").path(0).path("millis").asLong() < 1_000);
+    assertEquals(0, nodes.path("missing").size());
+    assertEquals(
+        "revoked_token",
+        HttpProbe.json(checked(question(secret, "read", ""))).path("reason").asString());
+    http.create(operator, "both", "db", "a", "read");
+    HttpResponse<String> both = revoked("both", "applied=nodes, receipt=checkpoint, wait=20");
+    assertEquals(2, both.headers().allValues("Preference-Applied").size());
+    assertEquals(1, HttpProbe.json(both).path("nodes").path("applied").size());
+    assertTrue(HttpProbe.json(both).has("audit_proof"));
+    http.create(operator, "plain", "db", "a", "read");
+    assertEquals("", revoked("plain", "respond-async").body());
+  }
+
+  @Test
+  void healthIsPlainWhileDecisionsAreMadeFromMemory() {
+    assertEquals("OK", http.get("/health", operator).body());
+  }
+
+  /** Reads the feed until that many events have come. */
+  private static List<String> heard(String headers, int count) throws IOException {
+    URI url = URI.create(server.url());
+    List<String> events = new ArrayList<>();
+    try (Socket socket = new Socket(url.getHost(), url.getPort())) {
+      socket.setSoTimeout(10_000);
+      socket
+          .getOutputStream()
+          .write(
+              ("GET "
+                      + FeedRoutes.FEED
+                      + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "
+                      + operator
+                      + headers
+                      + "\r\n\r\n")
+                  .getBytes(StandardCharsets.UTF_8));
+      BufferedReader lines =
+          new BufferedReader(
+              new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+      StringBuilder event = new StringBuilder();
+      for (String line = lines.readLine();
+          line != null && events.size() < count;
+          line = lines.readLine()) {
+        if (line.startsWith("id: ") || line.startsWith("event: ") || line.startsWith("data: ")) {
+          event.append(line).append('\n');
+        }
+        if (line.startsWith("data: ")) {
+          events.add(event.toString());
+          event.setLength(0);
+        }
+      }
+    }
+    return events;
+  }
+
+  private static String id(String event) {
+    return event.substring("id: ".length(), event.indexOf('\n'));
+  }
+
+  @Test
+  void whoKeepsAnswersHearsWhichToForgetAndIsContinued() throws IOException {
+    List<String> first = heard("", 2);
+    assertTrue(first.get(0).contains("event: reset"), first.get(0));
+    assertTrue(first.get(1).contains("event: alive"), first.get(1));
+    String secret = http.create(operator, "forgotten", "db", "a", "read");
+    assertEquals(200, http.delete("forgotten", operator).statusCode());
+    List<String> missed = heard("\r\nLast-Event-ID: " + id(first.get(1)), 1);
+    assertTrue(missed.get(0).contains("event: change"), missed.get(0));
+    assertTrue(missed.get(0).contains("\"name\":\"forgotten\""), missed.get(0));
+    assertTrue(
+        missed.get(0).contains("\"hash_prefix\":\"" + SecretHash.of(secret) + "\""), missed.get(0));
+    assertFalse(missed.get(0).contains(secret));
+    assertTrue(heard("\r\nLast-Event-ID: of another ledger", 1).get(0).contains("event: reset"));
+    String reader = http.create(operator, "no asker", "db", "a", "read");
+    assertEquals(403, http.get(FeedRoutes.FEED, reader).statusCode());
+  }
+}

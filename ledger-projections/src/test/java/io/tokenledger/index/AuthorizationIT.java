@@ -1,0 +1,360 @@
+package io.tokenledger.index;
+
+import static java.util.Objects.requireNonNull;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.ledger.Committed;
+import io.tokenledger.ledger.Ledger;
+import io.tokenledger.ledger.Proposal;
+import io.tokenledger.ledger.TestLedger;
+import io.tokenledger.lookup.FoundToken;
+import io.tokenledger.lookup.FoundToken.State;
+import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.postgres.TestPostgres;
+import io.tokenledger.token.SecretHash;
+import io.tokenledger.token.TokenCommand.RevokeToken;
+import io.tokenledger.token.TokenCommand.SuspendToken;
+import io.tokenledger.token.TokenName;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class AuthorizationIT {
+
+  private static final Duration LIMIT = Duration.ofSeconds(10);
+
+  private static final String INSERT =
+      """
+      INSERT INTO views.token_lookup
+        (secret_hash, token_id, token_name, kind, permissions, created_at_ms, last_sequence)
+      VALUES (?, ?, ?, 'resource', '{db:a:read}', 1, 0)
+      """;
+
+  @TempDir private static Path keys;
+  private static DatabaseUrl database;
+  private static Ledger ledger;
+
+  @BeforeAll
+  static void open() {
+    database = TestPostgres.freshDatabase();
+    ledger = TestLedger.open(database, keys);
+  }
+
+  @AfterAll
+  static void close() {
+    ledger.close();
+  }
+
+  private SecretHash created(String name) {
+    SecretHash hash = TestLedger.newHash();
+    TestLedger.create(ledger, name, hash, "db:a:read").join();
+    return hash;
+  }
+
+  private Committed revoked(String name) {
+    return ledger
+        .carryOut(
+            Proposal.of(
+                new RevokeToken(new TokenName(name), null, TestLedger.now(), TestLedger.ADMIN)),
+            TestLedger.context(TestLedger.ADMIN))
+        .join();
+  }
+
+  private static State state(Ledger node, SecretHash hash) {
+    return state(node.authorization().find(hash).seen());
+  }
+
+  private static State state(Optional<FoundToken> found) {
+    return found.orElseThrow().state(System.currentTimeMillis());
+  }
+
+  /** A feed that looks only when told. */
+  private IndexFeed feed() {
+    return new IndexFeed(database, Long.MAX_VALUE, (now, rows) -> {});
+  }
+
+  private Connection session() throws SQLException {
+    Connection session = TestPostgres.connect(database.with("currentSchema", "views"));
+    IndexFeed.prepare(session);
+    return session;
+  }
+
+  private static State known(IndexFeed feed, SecretHash hash) {
+    return state(Optional.ofNullable(requireNonNull(feed.state()).index().find(hash)));
+  }
+
+  /** Awaits that this node decides from memory. */
+  private static void awaitMemory(Ledger node) throws InterruptedException {
+    long end = System.nanoTime() + LIMIT.toNanos();
+    while (node.authorization().degraded() != null) {
+      assertTrue(System.nanoTime() < end, node.authorization().degraded());
+      Thread.onSpinWait();
+    }
+  }
+
+  @Test
+  void whatThisNodeRevokedItNeverLetsInAgain() throws InterruptedException {
+    awaitMemory(ledger);
+    for (int i = 0; i < 100; i++) {
+      SecretHash hash = created("t1-" + i);
+      assertEquals(State.LIVE, state(ledger, hash));
+      revoked("t1-" + i);
+      assertEquals(State.REVOKED, state(ledger, hash));
+    }
+    SecretHash hash = created("paused");
+    TestLedger.execute(
+            ledger,
+            new SuspendToken(
+                new TokenName("paused"),
+                ledger.authorization().find(hash).seen().orElseThrow().id(),
+                TestLedger.now(),
+                TestLedger.ADMIN))
+        .join();
+    assertEquals(State.SUSPENDED, state(ledger, hash));
+  }
+
+  @Test
+  void whatOneNodeCreatesAllKnowAtOnceAndWhatItRevokesWithinTheBound() throws Exception {
+    try (Ledger other = TestLedger.openNode(database, keys, "n2", new SimpleMeterRegistry())) {
+      awaitMemory(ledger);
+      awaitMemory(other);
+      for (int i = 0; i < 30; i++) {
+        SecretHash hash = created("t2-" + i);
+        assertEquals(State.LIVE, state(other, hash));
+        Committed revocation = revoked("t2-" + i);
+        NodeReceipt receipt =
+            ledger.authorization().awaitNodes(revocation.position(), Duration.ofSeconds(5));
+        assertEquals(List.of(), receipt.missing());
+        assertEquals(
+            Set.of("n1", "n2"),
+            new HashSet<>(receipt.applied().stream().map(NodeReceipt.Applied::node).toList()));
+        assertEquals(State.REVOKED, state(other, hash));
+      }
+    }
+    Committed last = revokedAfterwards();
+    // The other one has ended: nobody waits for it.
+    assertEquals(
+        List.of("n1"),
+        ledger.authorization().awaitNodes(last.position(), Duration.ofSeconds(5)).applied().stream()
+            .map(NodeReceipt.Applied::node)
+            .toList());
+  }
+
+  private Committed revokedAfterwards() {
+    created("last");
+    return revoked("last");
+  }
+
+  @Test
+  void aLookThatBeganBeforeARevocationNeverPutsTheTokenBack() throws Exception {
+    SecretHash hash = created("t3");
+    try (IndexFeed feed = feed();
+        Connection one = session();
+        Connection two = session()) {
+      feed.publish(null, requireNonNull(feed.load()));
+      IndexFeed.State before = requireNonNull(feed.state());
+      // Each of these has read what was true before.
+      IndexFeed.Look late = IndexFeed.look(one, before);
+      IndexFeed.State reload = requireNonNull(feed.load());
+      revoked("t3");
+      assertTrue(feed.takeIn(IndexFeed.look(two, before)));
+      assertEquals(State.REVOKED, known(feed, hash));
+      assertTrue(feed.takeIn(late));
+      assertEquals(State.REVOKED, known(feed, hash));
+      feed.publish(before, reload);
+      assertEquals(State.REVOKED, known(feed, hash));
+    }
+  }
+
+  @Test
+  void aReloadThatBeganBeforeARevocationIsFollowedByIt() throws Exception {
+    SecretHash hash = created("t4");
+    try (IndexFeed feed = feed();
+        Connection session = session()) {
+      feed.publish(null, requireNonNull(feed.load()));
+      IndexFeed.State before = requireNonNull(feed.state());
+      IndexFeed.State reload = requireNonNull(feed.load());
+      Committed revocation = revoked("t4");
+      feed.publish(before, reload);
+      assertFalse(requireNonNull(feed.state()).has(revocation.position()));
+      assertFalse(feed.applied(revocation.position(), Duration.ofMillis(1)).join());
+      assertTrue(feed.takeIn(IndexFeed.look(session, requireNonNull(feed.state()))));
+      assertTrue(feed.applied(revocation.position(), Duration.ofMillis(1)).join());
+      assertEquals(State.REVOKED, known(feed, hash));
+    }
+  }
+
+  @Test
+  void whoeverCommitsLateIsNotLost() throws Exception {
+    SecretHash slow = TestLedger.newHash();
+    try (IndexFeed feed = feed();
+        Connection session = session();
+        Connection writer = TestPostgres.connect(database)) {
+      writer.setAutoCommit(false);
+      try (PreparedStatement statement = writer.prepareStatement(INSERT)) {
+        statement.setBytes(1, slow.bytes());
+        statement.setLong(2, 900_001);
+        statement.setString(3, "slow");
+        statement.executeUpdate();
+      }
+      feed.publish(null, requireNonNull(feed.load()));
+      for (int i = 0; i < 3; i++) {
+        SecretHash quick = created("quick " + i);
+        assertTrue(feed.takeIn(IndexFeed.look(session, requireNonNull(feed.state()))));
+        assertEquals(State.LIVE, known(feed, quick));
+        assertNull(requireNonNull(feed.state()).index().find(slow));
+      }
+      writer.commit();
+      assertTrue(feed.takeIn(IndexFeed.look(session, requireNonNull(feed.state()))));
+      assertEquals(State.LIVE, known(feed, slow));
+    }
+  }
+
+  @Test
+  void aSwapAndARollbackMakeEveryNodeReadTheLookupAgain() throws Exception {
+    SecretHash hash = created("t6");
+    awaitMemory(ledger);
+    // A row that no event made, and that the swap therefore takes away.
+    SecretHash forged = TestLedger.newHash();
+    try (Connection owner = TestPostgres.connect(database);
+        PreparedStatement statement = owner.prepareStatement(INSERT)) {
+      statement.setBytes(1, forged.bytes());
+      statement.setLong(2, 900_002);
+      statement.setString(3, "forged");
+      statement.executeUpdate();
+    }
+    assertEquals(State.LIVE, state(ledger, forged));
+    long id = ledger.replay().ready("test", job -> {}).id();
+    String digest = ledger.replay().compare(id).digest();
+    assertTrue(ledger.replay().swap(id, digest).swapped());
+    awaitGone(forged);
+    assertEquals(State.LIVE, state(ledger, hash));
+    assertTrue(ledger.replay().rollback(id, ledger.replay().compare(id).digest()).swapped());
+    assertEquals(State.LIVE, state(ledger, hash));
+  }
+
+  private void awaitGone(SecretHash hash) {
+    long end = System.nanoTime() + Authorization.BOUND.toNanos();
+    while (ledger.authorization().find(hash).seen().isPresent()) {
+      assertTrue(System.nanoTime() < end, "within the bound");
+    }
+  }
+
+  @Test
+  void aNodeThatHearsNothingAsksTheDatabaseWithinTheBound() throws Exception {
+    SecretHash hash = created("t7");
+    awaitMemory(ledger);
+    // Nobody may look while the table is locked, nor may anyone be let in by what was before.
+    try (Connection owner = TestPostgres.connect(database)) {
+      owner.setAutoCommit(false);
+      try (Statement statement = owner.createStatement()) {
+        statement.execute("LOCK TABLE state.lookup_generation IN ACCESS EXCLUSIVE MODE");
+      }
+      long end = System.nanoTime() + LIMIT.toNanos();
+      while (ledger.authorization().degraded() == null) {
+        assertTrue(System.nanoTime() < end);
+        Thread.onSpinWait();
+      }
+      assertEquals(State.LIVE, state(ledger, hash));
+      assertTrue(ledger.authorization().find(hash).isCurrent());
+      revoked("t7");
+      assertEquals(State.REVOKED, state(ledger, hash));
+      owner.rollback();
+    }
+    awaitMemory(ledger);
+    assertEquals(State.REVOKED, state(ledger, hash));
+  }
+
+  @Test
+  void whoKeepsAnswersIsToldWhichToForgetAndGoesOnWhereItWas() throws Exception {
+    awaitMemory(ledger);
+    SecretHash hash = created("told");
+    assertTrue(ledger.authorization().since(null).everything());
+    assertTrue(ledger.authorization().since("1-2-3:3:").everything());
+    String before = ledger.authorization().alive().orElseThrow().id();
+    assertEquals(List.of(), ledger.authorization().since(before).tokens());
+    BlockingQueue<FeedEvent> heard = new LinkedBlockingQueue<>();
+    try (Authorization.Subscription subscription = ledger.authorization().subscribe(heard::add)) {
+      assertNotNull(subscription);
+      revoked("told");
+      FeedEvent event = requireNonNull(heard.poll(LIMIT.toSeconds(), TimeUnit.SECONDS));
+      assertEquals(hash.toString(), event.tokens().get(0).hashPrefix());
+      assertEquals("told", event.tokens().get(0).name());
+    }
+    try (Ledger other = TestLedger.openNode(database, keys, "n2", new SimpleMeterRegistry())) {
+      FeedEvent missed = other.authorization().since(before);
+      assertFalse(missed.everything());
+      assertEquals(List.of("told"), missed.tokens().stream().map(FeedEvent.Changed::name).toList());
+      assertEquals(List.of(), other.authorization().since(missed.id()).tokens());
+    }
+  }
+
+  @Test
+  void aLookupThatIsLargerThanTheHeapIsLeftInTheDatabase() throws Exception {
+    created("much");
+    try (IndexFeed feed = new IndexFeed(database, 1_000, (now, rows) -> {})) {
+      feed.start();
+      assertNull(feed.state());
+      assertTrue(requireNonNull(feed.tooLarge()).contains("each decision asks the database"));
+      Committed revocation = revoked("much");
+      // Nobody waits for a memory that is not there.
+      assertFalse(feed.applied(revocation.position(), LIMIT).getNow(true));
+    }
+  }
+
+  @Test
+  void manyAreSeenAtOnceAndUnknownOnesAreLeftOut() throws InterruptedException {
+    SecretHash live = created("live");
+    SecretHash dead = created("dead");
+    awaitMemory(ledger);
+    revoked("dead");
+    Map<SecretHash, FoundToken> found =
+        ledger.authorization().findAll(Set.of(live, dead, TestLedger.newHash())).seen();
+    assertEquals(Set.of(live, dead), found.keySet());
+    assertEquals(State.REVOKED, state(Optional.ofNullable(found.get(dead))));
+  }
+
+  @Test
+  void aLookReadsTheIndexAndNotTheTable() throws Exception {
+    created("t10");
+    try (Connection session = session();
+        Statement statement = session.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                """
+                EXPLAIN SELECT secret_hash
+                  FROM token_lookup
+                 WHERE changed_xid >= pg_snapshot_xmax('10:10:'::pg_snapshot)
+                    OR changed_xid = ANY (ARRAY (SELECT pg_snapshot_xip('10:10:'::pg_snapshot)))
+                """)) {
+      StringBuilder plan = new StringBuilder();
+      while (row.next()) {
+        plan.append(row.getString(1)).append('\n');
+      }
+      assertTrue(plan.toString().contains("token_lookup_changed_idx"), plan.toString());
+      assertFalse(plan.toString().contains("Seq Scan on token_lookup"), plan.toString());
+    }
+    assertNotNull(ledger);
+  }
+}
