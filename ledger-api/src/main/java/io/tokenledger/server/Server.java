@@ -65,6 +65,7 @@ public final class Server implements AutoCloseable {
     GatewayRoutes.class,
     LedgerRoutes.class,
     QuarantineRoutes.class,
+    SinkRoutes.class,
     ReplayRoutes.class,
     CatalogueRoutes.class
   })
@@ -125,7 +126,8 @@ public final class Server implements AutoCloseable {
                   options.trustCheckpoint(),
                   options.noticeWebhook(),
                   options.witnesses(),
-                  options.timestampAuthority()),
+                  options.timestampAuthority(),
+                  options.sinks()),
               meters);
       parts.push(ledger);
       provision(ledger, options);

@@ -40,6 +40,7 @@ import io.tokenledger.signing.CheckpointWatch;
 import io.tokenledger.signing.RestoreGuard;
 import io.tokenledger.signing.Signer;
 import io.tokenledger.signing.SigningKeys;
+import io.tokenledger.sink.Sinks;
 import io.tokenledger.sql.SqlQueries;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
@@ -148,6 +149,7 @@ public final class Ledger implements AutoCloseable {
   private final List<WitnessClient> witnesses;
   private final @Nullable TimestampClient timestamps;
   private final List<Follower> followers;
+  private final Sinks sinks;
   private final TokenDirectory tokens;
   private final Timeline timeline;
   private final Reports reports;
@@ -165,6 +167,7 @@ public final class Ledger implements AutoCloseable {
       LedgerKey key,
       EventReader reader,
       MeterRegistry meters) {
+    List<Sinks.Receiver> receivers = Sinks.open(options.sinks());
     DatabaseUrl app = logins.app();
     this.writers = pool(app, "ledger-write", options.poolSize(), false, meters);
     this.readers = pool(app, "ledger-read", options.poolSize(), true, meters);
@@ -185,6 +188,14 @@ public final class Ledger implements AutoCloseable {
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
+    this.sinks =
+        new Sinks(
+            receivers,
+            new Sinks.Surroundings(
+                readers, writers, () -> connectAlone(app), envelopes, requests, options.nodeId()),
+            () -> restored() != null,
+            this::wake,
+            meters);
     this.replay = new Replay(() -> connect(app), projections(envelopes, reader), reader);
     this.quarantine =
         new Quarantine(
@@ -251,7 +262,7 @@ public final class Ledger implements AutoCloseable {
               SEQUENCER_INTERVAL,
               FLOOR_PATIENCE,
               RECONCILE_INTERVAL,
-              () -> followers.forEach(Follower::wake),
+              this::sequenced,
               meters);
       this.sequencer = ownSequencer;
       this.witnesses =
@@ -267,6 +278,11 @@ public final class Ledger implements AutoCloseable {
               : new TimestampClient(
                   options.timestampAuthority(), writers, ownSequencer::isLeading, ownAlerts);
     }
+  }
+
+  private void sequenced() {
+    followers.forEach(Follower::wake);
+    sinks.wake();
   }
 
   private void signed() {
@@ -299,6 +315,11 @@ public final class Ledger implements AutoCloseable {
     Connection connection = DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
     connection.setAutoCommit(false);
     return connection;
+  }
+
+  /** The same for one that holds a lock in its session and no transaction. */
+  private static Connection connectAlone(DatabaseUrl app) throws SQLException {
+    return DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
   }
 
   private List<Follower> followers(LedgerOptions options, Envelopes envelopes, EventReader reader) {
@@ -345,6 +366,7 @@ public final class Ledger implements AutoCloseable {
         }
       }
       ledger.followers.forEach(Follower::start);
+      ledger.sinks.start();
       ledger.replays.start();
       ledger.housekeeping.start();
       return ledger;
@@ -721,6 +743,11 @@ public final class Ledger implements AutoCloseable {
     return replay;
   }
 
+  /** The receivers of the log. */
+  public Sinks sinks() {
+    return sinks;
+  }
+
   public Quarantine quarantine() {
     return quarantine;
   }
@@ -806,6 +833,7 @@ public final class Ledger implements AutoCloseable {
     if (timestamps != null) {
       timestamps.close();
     }
+    sinks.close();
     guard.close();
     housekeeping.close();
     replays.close();
