@@ -17,6 +17,10 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
@@ -79,6 +83,10 @@ final class SyslogSink implements Sink {
   private final @Nullable SSLContext tls;
   private final Duration settle;
   private final Deque<Ended> ended = new ArrayDeque<>();
+
+  /** Ends a connection over which nothing can be written: a write has no limit of its own. */
+  private final ScheduledExecutorService watch;
+
   private volatile @Nullable Line line;
   private volatile boolean closed;
   private int unended;
@@ -98,6 +106,13 @@ final class SyslogSink implements Sink {
           TlsFiles.client(
               target.file("ca_file"), target.file("certificate_file"), target.file("key_file"));
     }
+    this.watch =
+        Executors.newSingleThreadScheduledExecutor(
+            work -> {
+              Thread thread = new Thread(work, "ledger-watch-" + target.name());
+              thread.setDaemon(true);
+              return thread;
+            });
     this.settle =
         Duration.ofSeconds(
             target.number("settle_seconds", DEFAULT_SETTLE_SECONDS, 0, MAX_SETTLE_SECONDS));
@@ -105,11 +120,17 @@ final class SyslogSink implements Sink {
 
   /** A connection. */
   private static final class Line {
+    private final Socket wire;
     private final Socket socket;
     private final InputStream in;
     private final OutputStream out;
 
-    Line(Socket socket) throws IOException {
+    /**
+     * @param wire the connection itself
+     * @param socket what is spoken over it
+     */
+    Line(Socket wire, Socket socket) throws IOException {
+      this.wire = wire;
       this.socket = socket;
       this.in = socket.getInputStream();
       this.out = new BufferedOutputStream(socket.getOutputStream(), BUFFER_BYTES);
@@ -138,9 +159,10 @@ final class SyslogSink implements Sink {
       socket.close();
     }
 
+    /** From whatever thread: TLS would wait for who is writing, which may be for ever. */
     void close() {
       try {
-        socket.close();
+        wire.close();
       } catch (IOException e) {
         // It is of no use any more either way.
       }
@@ -158,7 +180,7 @@ final class SyslogSink implements Sink {
       socket.setTcpNoDelay(true);
       socket.setKeepAlive(true);
       if (tls == null) {
-        return new Line(socket);
+        return new Line(socket, socket);
       }
       SSLSocket secure = (SSLSocket) tls.getSocketFactory().createSocket(socket, host, port, true);
       SSLParameters parameters = secure.getSSLParameters();
@@ -166,7 +188,7 @@ final class SyslogSink implements Sink {
       secure.setSSLParameters(parameters);
       secure.setSoTimeout(ANSWER_LIMIT_MILLIS);
       secure.startHandshake();
-      return new Line(secure);
+      return new Line(socket, secure);
     } catch (IOException e) {
       socket.close();
       throw e;
@@ -175,6 +197,9 @@ final class SyslogSink implements Sink {
 
   @Override
   public void send(List<Message> messages) throws IOException {
+    if (closed) {
+      throw new IOException("closed");
+    }
     Line open = line;
     if (open != null && !open.isOpen()) {
       if (unended > 0 || !ended.isEmpty()) {
@@ -188,10 +213,16 @@ final class SyslogSink implements Sink {
       open = connect();
       line = open;
     }
-    for (Message message : messages) {
-      write(open.out, message);
+    ScheduledFuture<?> limit =
+        watch.schedule(open::close, ANSWER_LIMIT_MILLIS, TimeUnit.MILLISECONDS);
+    try {
+      for (Message message : messages) {
+        write(open.out, message);
+      }
+      open.out.flush();
+    } finally {
+      limit.cancel(false);
     }
-    open.out.flush();
     if (unended == 0) {
       unendedSinceNanos = System.nanoTime();
     }
@@ -292,6 +323,7 @@ final class SyslogSink implements Sink {
   @Override
   public void close() {
     closed = true;
+    watch.shutdownNow();
     Line open = line;
     if (open != null) {
       open.close();
