@@ -28,11 +28,12 @@ final class TestRsyslog implements AutoCloseable {
              defaultNetstreamDriverCAFile="%1$s/cert.pem"
              defaultNetstreamDriverCertFile="%1$s/cert.pem"
              defaultNetstreamDriverKeyFile="%1$s/key.pem")
-      main_queue(queue.type="direct")
       module(load="imtcp" streamDriver.mode="1" streamDriver.authMode="anon")
       template(name="line" type="string" string="%%app-name%% %%msgid%% %%msg%%\\n")
-      input(type="imtcp" address="127.0.0.1" port="%2$d")
-      action(type="omfile" file="%1$s/taken.log" template="line" flushOnTXEnd="on" sync="on")
+      input(type="imtcp" address="127.0.0.1" port="%2$d" ruleset="ledger")
+      ruleset(name="ledger" queue.type="direct") {
+        action(type="omfile" file="%1$s/taken.log" template="line" sync="on")
+      }
       """;
 
   private final Path directory;

@@ -17,8 +17,13 @@ import javax.sql.DataSource;
  */
 final class SinkPages {
 
-  /** Entries of a page: some megabytes. */
-  static final int MAX_PAGE = 2_000;
+  /** Entries of a page, at most. */
+  static final int MAX_PAGE = 1_000;
+
+  /** A page ends with the entry that reaches this: several sinks hold several pages. */
+  private static final int MAX_PAGE_BYTES = 4 * 1_024 * 1_024;
+
+  private static final int FETCHED = 200;
 
   private static final String HEAD =
       """
@@ -57,30 +62,46 @@ final class SinkPages {
    *
    * @param treeSize how many leaves the log had
    */
-  record Page(long treeSize, List<Message> messages) {}
+  record Page(long from, long treeSize, List<Message> messages) {
+
+    /** The first leaf after it. */
+    long next() {
+      return from + messages.size();
+    }
+
+    /** Whether the log had more. */
+    boolean hasMore() {
+      return next() < treeSize;
+    }
+  }
 
   /**
-   * The entries from that leaf on.
+   * The entries from that leaf on: one at least where there is any.
    *
    * @param limit at most this many
    * @throws SQLException also when one is missing
    */
   Page read(long from, int limit) throws SQLException {
     try (Connection connection = readers.getConnection()) {
-      long size = 0;
-      String origin = "";
-      try (PreparedStatement statement = connection.prepareStatement(HEAD);
-          ResultSet row = statement.executeQuery()) {
-        if (row.next()) {
-          size = row.getLong("size");
-          origin = row.getString("origin");
+      // In one transaction: only there the driver fetches rows as they are asked for.
+      connection.setAutoCommit(false);
+      try {
+        long size = 0;
+        String origin = "";
+        try (PreparedStatement statement = connection.prepareStatement(HEAD);
+            ResultSet row = statement.executeQuery()) {
+          if (row.next()) {
+            size = row.getLong("size");
+            origin = row.getString("origin");
+          }
         }
+        long to = Math.min(size, from + limit);
+        return new Page(
+            from, size, from >= to ? List.of() : read(connection, origin, from, to));
+      } finally {
+        connection.rollback();
+        connection.setAutoCommit(true);
       }
-      long to = Math.min(size, from + limit);
-      if (from >= to) {
-        return new Page(size, List.of());
-      }
-      return new Page(size, read(connection, origin, from, to));
     }
   }
 
@@ -90,18 +111,22 @@ final class SinkPages {
     try (PreparedStatement statement = connection.prepareStatement(PAGE)) {
       statement.setLong(1, from);
       statement.setLong(2, to);
+      statement.setFetchSize(FETCHED);
+      long bytes = 0;
       try (ResultSet row = statement.executeQuery()) {
-        while (row.next()) {
+        while (bytes < MAX_PAGE_BYTES && row.next()) {
           Entry entry = entry(row, origin);
           if (entry.leafIndex() != from + messages.size()) {
             throw new SQLException("leaf " + (from + messages.size()) + " is missing");
           }
-          messages.add(new Message(entry, format.write(entry)));
+          Message message = Message.of(entry, format);
+          messages.add(message);
+          bytes += message.body().length;
         }
       }
-    }
-    if (messages.size() != to - from) {
-      throw new SQLException("leaf " + (from + messages.size()) + " is missing");
+      if (bytes < MAX_PAGE_BYTES && messages.size() != to - from) {
+        throw new SQLException("leaf " + (from + messages.size()) + " is missing");
+      }
     }
     return messages;
   }

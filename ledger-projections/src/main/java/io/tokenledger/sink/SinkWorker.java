@@ -16,6 +16,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +38,12 @@ final class SinkWorker implements AutoCloseable {
 
   /** New entries are collected so long: a page of one costs nearly what one of a hundred does. */
   private static final Duration LINGER = Duration.ofMillis(200);
+
+  /** From here on others' appends are worth giving way to. */
+  private static final long APPENDS_PER_SECOND = 20;
+
+  /** What a receiver that is behind gets while others append; more when they append more. */
+  private static final long GIVING_WAY_PER_SECOND = 6_000;
 
   private static final Duration INTERVAL = Duration.ofSeconds(1);
   private static final Duration STANDBY = Duration.ofSeconds(2);
@@ -62,6 +69,8 @@ final class SinkWorker implements AutoCloseable {
   private @Nullable Ahead ahead;
   private @Nullable String said;
   private int failures;
+  private long lastTreeSize;
+  private long lastPageNanos;
   private volatile long lag;
   private volatile long waitingLetters;
   private volatile boolean closing;
@@ -169,7 +178,7 @@ final class SinkWorker implements AutoCloseable {
         SinkPages.Page page = next(position);
         requireWithin(durable, page.treeSize());
         boolean anyRefused = sendAll(table, page.messages());
-        position += page.messages().size();
+        position = page.next();
         // Whoever refuses also confirms at once: what was not refused is there.
         long confirmed = anyRefused ? position : Math.min(sink.confirmed(), position);
         if (confirmed > durable) {
@@ -179,7 +188,9 @@ final class SinkWorker implements AutoCloseable {
         lag = page.treeSize() - durable;
         sendRequeued(table);
         recovered(table);
-        if (page.messages().size() < SinkPages.MAX_PAGE && !wakeUp.sleep(LINGER, INTERVAL)) {
+        if (page.hasMore()) {
+          giveWay(page);
+        } else if (!wakeUp.sleep(LINGER, INTERVAL)) {
           closing = true;
         }
       } catch (IOException e) {
@@ -193,6 +204,25 @@ final class SinkWorker implements AutoCloseable {
         }
       }
     }
+  }
+
+  /**
+   * While others append, a receiver that is behind catches up at a pace that leaves them their
+   * cores, and still faster than the log grows.
+   */
+  private void giveWay(SinkPages.Page page) throws InterruptedException {
+    long now = System.nanoTime();
+    long nanos = Math.max(1, now - lastPageNanos);
+    double appendsPerSecond = (page.treeSize() - lastTreeSize) * 1e9 / nanos;
+    if (lastTreeSize > 0 && appendsPerSecond > APPENDS_PER_SECOND) {
+      double pace = Math.max(GIVING_WAY_PER_SECOND, appendsPerSecond * 1.5);
+      long rest = (long) (page.messages().size() * 1e9 / pace) - nanos;
+      if (rest > 0) {
+        TimeUnit.NANOSECONDS.sleep(rest);
+      }
+    }
+    lastTreeSize = page.treeSize();
+    lastPageNanos = System.nanoTime();
   }
 
   /** A cursor beyond the end is of another history: what comes then is not what was sent. */
@@ -214,8 +244,8 @@ final class SinkWorker implements AutoCloseable {
         started != null && started.from() == position
             ? taken(started.page())
             : pages.read(position, SinkPages.MAX_PAGE);
-    if (page.messages().size() == SinkPages.MAX_PAGE) {
-      long following = position + SinkPages.MAX_PAGE;
+    if (page.hasMore()) {
+      long following = page.next();
       ahead = new Ahead(following, reader.submit(() -> pages.read(following, SinkPages.MAX_PAGE)));
     }
     return page;

@@ -234,7 +234,7 @@ final class SyslogSink implements Sink {
   }
 
   private static void write(OutputStream out, Message message) throws IOException {
-    byte[] head = head(message.entry()).getBytes(StandardCharsets.US_ASCII);
+    byte[] head = head(message).getBytes(StandardCharsets.US_ASCII);
     String length = Integer.toString(head.length + message.body().length);
     out.write(length.getBytes(StandardCharsets.US_ASCII));
     out.write(' ');
@@ -243,22 +243,22 @@ final class SyslogSink implements Sink {
   }
 
   /** Up to the space before the message itself. */
-  static String head(Entry entry) {
-    int severity = entry.outcome().equals("success") ? NOTICE : WARNING;
+  static String head(Message message) {
+    int severity = message.outcome().equals("success") ? NOTICE : WARNING;
     return "<"
         + (FACILITY * 8 + severity)
         + ">1 "
-        + time(entry)
+        + time(message)
         + " "
-        + name(entry.text("node"), 255)
+        + name(message.node(), 255)
         + " token-ledger - "
-        + name(entry.eventType(), 32)
+        + name(message.eventType(), 32)
         + " - ";
   }
 
-  private static String time(Entry entry) {
+  private static String time(Message message) {
     try {
-      return Instant.parse(entry.occurredAt()).toString();
+      return Instant.parse(message.occurredAt()).toString();
     } catch (DateTimeParseException e) {
       return "-";
     }

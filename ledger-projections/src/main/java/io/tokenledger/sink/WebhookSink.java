@@ -93,7 +93,7 @@ final class WebhookSink implements Sink {
     Message first = messages.get(0);
     Message last = messages.get(messages.size() - 1);
     byte[] body = batch == 1 ? first.body() : body(messages);
-    String id = first.entry().logOrigin() + ":" + first.leafIndex() + "-" + last.leafIndex();
+    String id = first.logOrigin() + ":" + first.leafIndex() + "-" + last.leafIndex();
     String seconds = Long.toString(Instant.now().getEpochSecond());
     Map<String, String> headers = new LinkedHashMap<>();
     headers.put("Content-Type", batch == 1 ? format.contentType() : format.batchContentType());

@@ -382,7 +382,7 @@ class SinkIT {
         "'{\"name\":\"a\",\"type\":\"webhook\",\"url\":\"http://h/\"}'|only a receiver on this machine",
         "'{\"name\":\"a\",\"type\":\"webhook\",\"url\":\"https://h/\"}'|has no secret_file",
         "'{\"name\":\"a\",\"type\":\"webhook\",\"url\":\"https://h/\",\"colour\":\"red\"}'|no setting colour",
-        "'{\"name\":\"a\",\"type\":\"webhook\",\"url\":\"https://h/\",\"batch\":0}'|batch must be 1 to 2000",
+        "'{\"name\":\"a\",\"type\":\"webhook\",\"url\":\"https://h/\",\"batch\":0}'|batch must be 1 to 1000",
         "'{\"name\":\"a\",\"type\":\"webhook\",\"url\":\"https://h/\",\"secret_file\":\"none\"}'|cannot be read",
         "'{\"name\":\"a\",\"type\":\"syslog\",\"url\":\"udp://h\"}'|url must be one of tls://, tcp://",
         "'{\"name\":\"a\",\"type\":\"syslog\",\"url\":\"tls://h\",\"ca_file\":\"none\"}'|TLS cannot be set up",

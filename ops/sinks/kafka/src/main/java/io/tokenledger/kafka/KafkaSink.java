@@ -176,7 +176,7 @@ public final class KafkaSink implements Sink {
     ProducerRecord<String, byte[]> made =
         new ProducerRecord<>(topic, PARTITION, Long.toString(message.leafIndex()), message.body());
     made.headers().add("content-type", contentType);
-    made.headers().add("tlogorigin", message.entry().logOrigin().getBytes(StandardCharsets.UTF_8));
+    made.headers().add("tlogorigin", message.logOrigin().getBytes(StandardCharsets.UTF_8));
     return made;
   }
 
