@@ -29,11 +29,12 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * For each sink: how fast a receiver that was away catches up, and what delivery at full creation costs
- * creation. Both by the ledger as it is run, with the receiver on the same cores.
+ * For each sink: how fast a receiver that was away catches up while nothing else goes on, what it gets
+ * while 32 clients create tokens, and what both cost creation: to catch up, and to have what is created.
+ * All by the ledger as it is run, with receiver and clients on the same cores.
  *
- * <p>The pair is one server in turns of some seconds: 32 clients create tokens while the receiver is
- * away, and while it takes what has gathered. Which comes first changes from round to round.
+ * <p>A pair is one server in turns of some seconds: the receiver is away, and it takes entries. Which
+ * comes first changes from round to round.
  *
  * <p>Run it with ops/bench/sinks.
  */
@@ -132,13 +133,13 @@ public class SinkSpeed {
     }
     long first = delivered(url);
     long begun = System.nanoTime();
-    while (lag(url) > 1_000) {
-      TimeUnit.MILLISECONDS.sleep(50);
-    }
+    long cpu = cpuMicros(server);
+    awaitCaughtUp(url);
     long taken = delivered(url) - first;
     double seconds = (System.nanoTime() - begun) / 1e9;
     System.out.printf(
-        "%s: caught up %d entries in %.1f s: %.0f/s%n", name, taken, seconds, taken / seconds);
+        "%s: caught up %d entries in %.1f s: %.0f/s, %.0f us of the server's CPU an entry%n",
+        name, taken, seconds, taken / seconds, (cpuMicros(server) - cpu) / (double) taken);
     stop(server);
 
     // Another sink of the same kind has all before it again.
@@ -156,14 +157,42 @@ public class SinkSpeed {
       clients.add(new Wire(url, token));
     }
     rate(clients, WARM_UP_SECONDS);
+    pair(name + " while it catches up", receiver, url, clients, false);
+    receiver.come();
+    awaitCaughtUp(url);
+    pair(name + " while it has what is created", receiver, url, clients, true);
+    stop(server);
+  }
+
+  private static long cpuMicros(Process server) {
+    return server.toHandle().info().totalCpuDuration().orElseThrow().toNanos() / 1_000;
+  }
+
+  private static void awaitCaughtUp(String url) throws Exception {
+    while (lag(url) > 1_000) {
+      TimeUnit.MILLISECONDS.sleep(50);
+    }
+  }
+
+  /**
+   * @param following whether the receiver has all when its turn begins
+   */
+  private static void pair(
+      String what, Receiver receiver, String url, List<Wire> clients, boolean following)
+      throws Exception {
     List<Double> ratios = new ArrayList<>();
     List<Double> speeds = new ArrayList<>();
     for (int round = 1; round <= ROUNDS; round++) {
+      receiver.go();
       double without = round % 2 == 0 ? rate(clients, SECONDS) : 0;
       receiver.come();
       long before = delivered(url);
       while (delivered(url) == before) {
-        TimeUnit.MILLISECONDS.sleep(100);
+        // It tries again after a while only, and then there must be something to give.
+        rate(clients.subList(0, 1), 1);
+      }
+      if (following) {
+        awaitCaughtUp(url);
       }
       before = delivered(url);
       long start = System.nanoTime();
@@ -176,16 +205,18 @@ public class SinkSpeed {
       ratios.add(with / without);
       speeds.add(speed);
       System.out.printf(
-          "%s round %d: creation %.0f/s without, %.0f/s with %.0f entries/s delivered (%d left),"
-              + " ratio %.3f%n",
-          name, round, without, with, speed, left, with / without);
+          "%s, round %d: creation %.0f/s without, %.0f/s with %.0f entries/s (%d left), ratio %.3f%n",
+          what, round, without, with, speed, left, with / without);
     }
     Collections.sort(ratios);
     Collections.sort(speeds);
     System.out.printf(
-        "%s: creation with/without min %.3f median %.3f max %.3f, delivered median %.0f/s%n",
-        name, ratios.get(0), ratios.get(ROUNDS / 2), ratios.get(ROUNDS - 1), speeds.get(ROUNDS / 2));
-    stop(server);
+        "%s: creation with/without min %.3f median %.3f max %.3f, entries median %.0f/s%n",
+        what,
+        ratios.get(0),
+        ratios.get(ROUNDS / 2),
+        ratios.get(ROUNDS - 1),
+        speeds.get(ROUNDS / 2));
   }
 
   private static String get(String url) throws Exception {

@@ -96,8 +96,7 @@ final class SinkPages {
           }
         }
         long to = Math.min(size, from + limit);
-        return new Page(
-            from, size, from >= to ? List.of() : read(connection, origin, from, to));
+        return new Page(from, size, from >= to ? List.of() : read(connection, origin, from, to));
       } finally {
         connection.rollback();
         connection.setAutoCommit(true);

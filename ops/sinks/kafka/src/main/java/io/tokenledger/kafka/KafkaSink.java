@@ -12,13 +12,16 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
 import java.util.Set;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.InterruptException;
@@ -140,19 +143,21 @@ public final class KafkaSink implements Sink {
       throws IOException, InterruptedException, EntriesRefused {
     KafkaProducer<String, byte[]> open = open();
     AtomicReference<@Nullable Exception> failure = new AtomicReference<>();
+    List<Future<RecordMetadata>> sent = new ArrayList<>(messages.size());
     try {
       for (Message message : messages) {
         if (failure.get() != null) {
           break;
         }
-        open.send(
-            record(message),
-            (metadata, exception) -> {
-              if (exception != null && failure.compareAndSet(null, exception)) {
-                // What waits behind it must not overtake it.
-                open.close(Duration.ZERO);
-              }
-            });
+        sent.add(
+            open.send(
+                record(message),
+                (metadata, exception) -> {
+                  if (exception != null && failure.compareAndSet(null, exception)) {
+                    // What waits behind it must not overtake it.
+                    open.close(Duration.ZERO);
+                  }
+                }));
       }
       open.flush();
     } catch (InterruptException e) {
@@ -160,6 +165,9 @@ public final class KafkaSink implements Sink {
       throw new InterruptedException("shutting down");
     } catch (KafkaException | IllegalStateException e) {
       failure.compareAndSet(null, e);
+    }
+    if (!sent.stream().allMatch(Future::isDone)) {
+      failure.compareAndSet(null, new IllegalStateException("flushed, and not all was sent"));
     }
     Exception failed = failure.get();
     if (failed != null) {
