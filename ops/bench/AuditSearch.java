@@ -142,7 +142,8 @@ public class AuditSearch {
     Ledger.open(
             new LedgerOptions(
                 database, work.resolve("ledger.key"), work.resolve("subjects"), "bench", "n1", 4,
-                List.of(), work.resolve("state"), null, null, List.of(), null),
+                List.of(), work.resolve("state"), null, null, List.of(), null,
+                List.of()),
             new SimpleMeterRegistry())
         .close();
   }

@@ -104,7 +104,7 @@ public class AuditVerification {
   private static LedgerOptions options(DatabaseUrl database, Path work, List<Path> signing) {
     return new LedgerOptions(
         database, work.resolve("ledger.key"), work.resolve("subjects"), "token-ledger", "n1", 4,
-        signing, work.resolve("state"), null, null, List.of(), null);
+        signing, work.resolve("state"), null, null, List.of(), null, List.of());
   }
 
   private static Connection connect(DatabaseUrl url) throws Exception {

@@ -112,7 +112,8 @@ public class ReplaySpeed {
             null,
             null,
             List.of(),
-            null),
+            null,
+            List.of()),
         new SimpleMeterRegistry());
   }
 

@@ -48,7 +48,7 @@ public class SnapshotLoad {
       LedgerOptions options =
           new LedgerOptions(
               database, work.resolve("key"), work.resolve("subjects"), "bench", "n1", 4, List.of(),
-              work.resolve("state"), null, null, List.of(), null);
+              work.resolve("state"), null, null, List.of(), null, List.of());
       try (Ledger ledger = Ledger.open(options, new SimpleMeterRegistry());
           Connection connection =
               DriverManager.getConnection(database.jdbcUrl(), database.user(), database.password());

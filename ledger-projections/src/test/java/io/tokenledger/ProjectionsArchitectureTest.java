@@ -31,6 +31,7 @@ class ProjectionsArchitectureTest {
         .resideInAnyPackage(
             "java..",
             "javax.crypto..",
+            "javax.net.ssl..",
             "javax.sql..",
             "org.axonframework..",
             "org.jspecify..",

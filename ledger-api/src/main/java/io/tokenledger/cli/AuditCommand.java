@@ -29,7 +29,10 @@ import tools.jackson.databind.json.JsonMapper;
       AuditDiffCommand.class,
       AuditHistoryCommand.class,
       AuditAccessCommand.class,
-      AuditPopulationCommand.class
+      AuditPopulationCommand.class,
+      SinkCommands.Sinks.class,
+      SinkCommands.DeadLetters.class,
+      SinkCommands.Requeue.class
     })
 final class AuditCommand {
 

@@ -52,12 +52,22 @@ final class AuditExportCommand implements Callable<Integer> {
 
   private static final Pattern ROWS = Pattern.compile("(?m)^rows (\\d{1,18})$");
 
-  /** The place of a row, in either format. */
-  private static final Pattern LEAF = Pattern.compile("^(?:\\{\"leaf_index\":)?(\\d{1,18}),");
+  private static final List<String> FORMATS =
+      List.of("ndjson", "csv", "cloudevents", "ocsf", "cef");
+
+  /** The place of a row, in every format. */
+  private static final Pattern LEAF =
+      Pattern.compile(
+          "^(?:\\{\"leaf_index\":|\\{\"specversion\".{0,1000}?\"tlogindex\":\"|"
+              + "\\{\"activity_id\".{0,2000}?\"sequence\":|CEF:0.{0,400}? cn1=)?"
+              + "(\\d{1,18})[,\" ]");
 
   @Mixin private Remote.WithToken remote = new Remote.WithToken();
 
-  @Option(names = "--format", paramLabel = "FORMAT", description = "ndjson or csv. Default ndjson")
+  @Option(
+      names = "--format",
+      paramLabel = "FORMAT",
+      description = "ndjson, csv, cloudevents, ocsf or cef. Default ndjson")
   private String format = "ndjson";
 
   @Option(
@@ -112,8 +122,10 @@ final class AuditExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (!List.of("ndjson", "csv").contains(format)) {
-      throw new CommandFailed(LedgerCli.USAGE, "--format must be ndjson or csv, got " + format);
+    if (!FORMATS.contains(format)) {
+      throw new CommandFailed(
+          LedgerCli.USAGE,
+          "--format must be one of " + String.join(", ", FORMATS) + ", got " + format);
     }
     if (progress != null && !progress.equals("jsonl")) {
       throw new CommandFailed(LedgerCli.USAGE, "--progress must be jsonl, got " + progress);

@@ -10,6 +10,8 @@ import io.tokenledger.ledger.Ledger;
 import io.tokenledger.report.ExportManifest;
 import io.tokenledger.report.SignedTree;
 import io.tokenledger.signing.CheckpointTable;
+import io.tokenledger.sink.Entry;
+import io.tokenledger.sink.EventFormat;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.timeline.Moment;
 import io.tokenledger.tlog.SignedNote;
@@ -134,13 +136,23 @@ class AuditRoutes {
 
   /** How an export is written. */
   private enum Format {
-    NDJSON("application/x-ndjson"),
-    CSV("text/csv; charset=utf-8");
+    NDJSON("application/x-ndjson", null),
+    CSV("text/csv; charset=utf-8", null),
+    CLOUDEVENTS("application/x-ndjson", EventFormat.CLOUDEVENTS),
+    OCSF("application/x-ndjson", EventFormat.OCSF),
+    CEF("text/plain; charset=utf-8", EventFormat.CEF);
+
+    private static final String NAMES =
+        Arrays.stream(values())
+            .map(Format::wireName)
+            .collect(java.util.stream.Collectors.joining(", "));
 
     private final String contentType;
+    private final @Nullable EventFormat eventFormat;
 
-    Format(String contentType) {
+    Format(String contentType, @Nullable EventFormat eventFormat) {
       this.contentType = contentType;
+      this.eventFormat = eventFormat;
     }
 
     String wireName() {
@@ -151,12 +163,30 @@ class AuditRoutes {
       return Arrays.stream(values())
           .filter(format -> format.wireName().equals(name))
           .findFirst()
-          .orElseThrow(() -> Rejection.invalid("format must be ndjson or csv, got " + name));
+          .orElseThrow(() -> Rejection.invalid("format must be one of " + NAMES + ", got " + name));
     }
 
-    String line(AuditEntry entry) {
+    String line(AuditEntry entry, String logOrigin) {
+      if (eventFormat != null) {
+        return new String(eventFormat.write(entry(entry, logOrigin)), StandardCharsets.UTF_8);
+      }
       return this == NDJSON ? LedgerRoutes.json(entry).toString() : csv(entry);
     }
+  }
+
+  private static Entry entry(AuditEntry entry, String logOrigin) {
+    return new Entry(
+        logOrigin,
+        entry.leafIndex(),
+        null,
+        entry.eventId(),
+        entry.eventType(),
+        entry.revision(),
+        entry.occurredAt().toString(),
+        entry.recordedAt(),
+        entry.sequencedAt(),
+        JsonText.JSON.readTree(entry.payload()),
+        JsonText.JSON.readTree(entry.envelope()));
   }
 
   private static final String CSV_HEADING =
@@ -226,8 +256,8 @@ class AuditRoutes {
       }
     }
 
-    void row(Format format, AuditEntry entry) throws IOException {
-      line(format.line(entry));
+    void row(Format format, AuditEntry entry, String logOrigin) throws IOException {
+      line(format.line(entry, logOrigin));
       rows++;
       last = entry.leafIndex();
       first = first == null ? last : first;
@@ -284,7 +314,10 @@ class AuditRoutes {
       }
       ledger
           .audit()
-          .export(search.filter(), search.treeSize(), entry -> written.row(format, entry));
+          .export(
+              search.filter(),
+              search.treeSize(),
+              entry -> written.row(format, entry, tree.origin()));
       String sha256 = HexFormat.of().formatHex(written.digest.digest());
       String query = search.asked().shown();
       String eventId =

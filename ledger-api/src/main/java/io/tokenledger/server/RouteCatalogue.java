@@ -7,6 +7,7 @@ import static io.tokenledger.audit.EventType.AUDIT_LOG_READ;
 import static io.tokenledger.audit.EventType.AUDIT_PROOF_ISSUED;
 import static io.tokenledger.audit.EventType.AUTHENTICATION_FAILED;
 import static io.tokenledger.audit.EventType.COMMAND_REJECTED;
+import static io.tokenledger.audit.EventType.DEAD_LETTERS_REQUEUED;
 import static io.tokenledger.audit.EventType.DECISIONS_DENIED;
 import static io.tokenledger.audit.EventType.EVENT_QUARANTINED;
 import static io.tokenledger.audit.EventType.EVENT_RELEASED;
@@ -205,6 +206,14 @@ final class RouteCatalogue {
               "ledger:replay:write or admin",
               COMMAND_REJECTED,
               EVENT_RELEASED),
+          route("GET", SinkRoutes.SINKS, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route("GET", SinkRoutes.DEAD_LETTERS, READER, COMMAND_REJECTED, AUDIT_LOG_READ),
+          route(
+              "POST",
+              SinkRoutes.REQUEUE,
+              "ledger:audit:write or admin",
+              COMMAND_REJECTED,
+              DEAD_LETTERS_REQUEUED),
           probe("GET", "/health", "health"),
           probe("GET", "/api/v1/health", "health"),
           probe("GET", "/ready", "ready"),

@@ -5,6 +5,7 @@ import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DataDirectoryInUse;
 import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.sink.SinkTarget;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.HumanDuration;
 import java.io.IOException;
@@ -228,6 +229,12 @@ public final class ServeCommand implements Callable<Integer> {
   private @Nullable String timestampInterval;
 
   @Option(
+      names = "--sinks",
+      paramLabel = "FILE",
+      description = "Receivers of the log, JSON: see ops/runbooks/sinks.md [LEDGER_SINKS]")
+  private @Nullable String sinks;
+
+  @Option(
       names = "--exit-when-ready",
       hidden = true,
       description = "Starts, stops and exits: the build records the classes of a start")
@@ -350,7 +357,12 @@ public final class ServeCommand implements Callable<Integer> {
             witnesses == null ? value(null, "", "LEDGER_WITNESSES") : String.join(",", witnesses)),
         timestamps(
             optional(timestampAuthority, "LEDGER_TIMESTAMP_AUTHORITY"),
-            value(timestampInterval, "1h", "LEDGER_TIMESTAMP_INTERVAL")));
+            value(timestampInterval, "1h", "LEDGER_TIMESTAMP_INTERVAL")),
+        sinks(path(optional(sinks, "LEDGER_SINKS"))));
+  }
+
+  private static List<SinkTarget> sinks(@Nullable Path file) {
+    return file == null ? List.of() : SinkTarget.read(file);
   }
 
   private static List<WitnessTarget> witnesses(String list) {

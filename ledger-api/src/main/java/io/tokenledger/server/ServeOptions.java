@@ -4,6 +4,7 @@ import io.tokenledger.attest.TimestampTarget;
 import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.sink.SinkTarget;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -43,6 +44,7 @@ import org.jspecify.annotations.Nullable;
  * @param noticeWebhook where notices of expiries are posted; null for nowhere
  * @param witnesses who is sent every checkpoint
  * @param timestampAuthority who attests when a checkpoint was there; null for nobody
+ * @param sinks who is brought the log
  */
 public record ServeOptions(
     BindAddress httpBind,
@@ -69,7 +71,8 @@ public record ServeOptions(
     boolean separateDuties,
     @Nullable NoticeTarget noticeWebhook,
     List<WitnessTarget> witnesses,
-    @Nullable TimestampTarget timestampAuthority) {
+    @Nullable TimestampTarget timestampAuthority,
+    List<SinkTarget> sinks) {
 
   private static final List<String> PROBES =
       List.of("health", "ping", "metrics", "ready", "pprof", "node_stop");
@@ -77,6 +80,7 @@ public record ServeOptions(
   public ServeOptions {
     signingKeyFiles = List.copyOf(signingKeyFiles);
     witnesses = List.copyOf(witnesses);
+    sinks = List.copyOf(sinks);
     if ((tlsCert == null) != (tlsKey == null)) {
       throw new IllegalArgumentException("--tls-cert and --tls-key go together");
     }
@@ -134,6 +138,8 @@ public record ServeOptions(
     settings.put(
         "--timestamp-interval",
         timestampAuthority == null ? "" : timestampAuthority.interval().toString());
+    settings.put(
+        "--sinks", sinks.stream().map(SinkTarget::toString).collect(Collectors.joining(", ")));
     return settings;
   }
 

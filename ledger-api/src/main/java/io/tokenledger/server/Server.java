@@ -66,6 +66,7 @@ public final class Server implements AutoCloseable {
     FeedRoutes.class,
     LedgerRoutes.class,
     QuarantineRoutes.class,
+    SinkRoutes.class,
     ReplayRoutes.class,
     CatalogueRoutes.class
   })
@@ -126,7 +127,8 @@ public final class Server implements AutoCloseable {
                   options.trustCheckpoint(),
                   options.noticeWebhook(),
                   options.witnesses(),
-                  options.timestampAuthority()),
+                  options.timestampAuthority(),
+                  options.sinks()),
               meters);
       parts.push(ledger);
       provision(ledger, options);

@@ -172,7 +172,7 @@ class AuditAskingCliIT {
   }
 
   @ParameterizedTest
-  @CsvSource({"ndjson, 3", "csv, 3"})
+  @CsvSource({"ndjson, 3", "csv, 3", "cloudevents, 2", "ocsf, 2", "cef, 2"})
   void anExportIsAFileWithItsManifest(String format, int lines) throws Exception {
     awaitSigned();
     Path file = directory.resolve("taken." + format);
@@ -216,7 +216,7 @@ class AuditAskingCliIT {
         "audit history --id 999999|3|no token of id 999999",
         "audit access db:m|4|Missing required option: '--action",
         "audit access m --action read|4|resource must be TYPE:NAME",
-        "audit export -o /nowhere/x --format xml|4|--format must be ndjson or csv",
+        "audit export -o /nowhere/x --format xml|4|--format must be one of ndjson",
         "audit export -o /nowhere/x --q a:b|4|a is no field",
         "audit export -o /nowhere/x --progress bar|4|--progress must be jsonl",
         "audit population --from 2026-01-02 --to 2026-01-01|4|from must not be after to"

@@ -83,6 +83,8 @@ class CompletenessIT {
           "audit history",
           "audit access",
           "audit population",
+          "audit sinks",
+          "audit dead-letters",
           "replay unreadable",
           "replay status",
           "replay history",
@@ -204,6 +206,18 @@ class CompletenessIT {
         "SELECT event_id FROM ledger.event WHERE aggregate_id = 'token:%s'".formatted(name));
   }
 
+  /** A sink that has refused the first entry; it is delivered to by nobody. */
+  private static String refusing() {
+    String sink = newName();
+    execute(
+        "INSERT INTO state.sink (name, next_leaf_index, node) VALUES ('%s', 1, 'n0')"
+            .formatted(sink));
+    execute(
+        "INSERT INTO state.dead_letter (sink, leaf_index, reason) VALUES ('%s', 0, 'a test')"
+            .formatted(sink));
+    return sink;
+  }
+
   private static String execute(String sql) {
     DatabaseUrl url = postgres.url().on("postgres");
     try (Connection connection =
@@ -280,6 +294,9 @@ class CompletenessIT {
     samples.put(
         "POST /api/v1/replay/release",
         new Sample("/api/v1/replay/release", "{\"event_id\":\"" + quarantined() + "\"}"));
+    samples.put(
+        "POST /api/v1/audit/dead-letters/requeue",
+        new Sample("/api/v1/audit/dead-letters/requeue", "{\"sink\":\"" + refusing() + "\"}"));
     samples.put(
         "POST /api/v1/audit/exports",
         new Sample("/api/v1/audit/exports?format=ndjson&at=leaf:0", ""));
@@ -434,6 +451,8 @@ class CompletenessIT {
     // First: until then lists of tokens stand still before it.
     samples.add(verb("replay quarantine", unreadable()));
     samples.add(verb("replay release", quarantined()));
+    samples.add(verb("audit requeue", refusing()));
+    samples.add(verb("audit requeue", refusing(), "--leaf", "0"));
     samples.add(
         verb("create token", "--permission", "db:a:read", "--name", name, "--expiry", "1d"));
     samples.add(verb("create token", "--admin", "--name", newName(), "--expiry", "1d"));

@@ -459,8 +459,8 @@ class AuditAskingIT {
   @CsvSource(
       delimiter = '|',
       value = {
-        "format=xml|format must be ndjson or csv",
-        "q=a|format must be ndjson or csv",
+        "format=xml|format must be one of ndjson, csv, cloudevents, ocsf, cef",
+        "q=a|format must be one of ndjson, csv, cloudevents, ocsf, cef",
         "format=csv&q=a:b|a is no field",
         "format=csv&cursor=1|cursor is not for exports",
         "format=csv&at=leaf:99999999|at must lie in the log"

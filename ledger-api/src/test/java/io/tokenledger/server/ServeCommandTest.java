@@ -90,6 +90,7 @@ class ServeCommandTest {
                 "--signing-key-file",
                 "--state-dir",
                 "--separate-duties",
+                "--sinks",
                 "--subject-key-store",
                 "--timestamp-authority",
                 "--timestamp-interval",

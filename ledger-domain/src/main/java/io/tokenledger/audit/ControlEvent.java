@@ -162,4 +162,25 @@ public sealed interface ControlEvent {
       rows = List.copyOf(rows);
     }
   }
+
+  /**
+   * A receiver of the log refused an entry for good: it waits as a dead letter. Once an hour for
+   * each sink while that lasts, since each event makes an entry, which may be refused too.
+   *
+   * @param sink its name
+   * @param leafIndex the entry
+   * @param reason what the receiver answered
+   */
+  record DeliveryRefused(String sink, long leafIndex, String reason) implements ControlEvent {}
+
+  /**
+   * Someone had dead letters sent again.
+   *
+   * @param sink its name
+   * @param letterCount how many, 1 or more
+   * @param firstLeafIndex the first of them
+   * @param lastLeafIndex the last of them
+   */
+  record DeadLettersRequeued(String sink, long letterCount, long firstLeafIndex, long lastLeafIndex)
+      implements ControlEvent {}
 }

@@ -493,6 +493,27 @@ public final class EventCatalogue {
               plain("row_count", "integer"),
               identifier("digest", "string"),
               identifier("rows", "array"));
+      case DELIVERY_REFUSED ->
+          service(
+              "A receiver of the log refused an entry for good; it waits as a dead letter.",
+              "sink",
+              OTHER,
+              List.of("PCI 10.7", "NIST AU-5"),
+              identifier("sink", "string"),
+              identifier("leaf_index", "integer"),
+              plain("reason", "string"));
+      case DEAD_LETTERS_REQUEUED ->
+          new EventDescription(
+              "Someone had entries sent again that a receiver of the log had refused.",
+              List.of(),
+              List.of(),
+              List.of(
+                  identifier("sink", "string"),
+                  plain("letter_count", "integer"),
+                  identifier("first_leaf_index", "integer"),
+                  identifier("last_leaf_index", "integer")),
+              new Ocsf(EVENT_LOG_ACTIVITY, OTHER),
+              List.of("PCI 10.2.1.2", "NIST AU-2", "NIST AU-5"));
       default -> throw new AssertionError("every type has a row, not " + type);
     };
   }

@@ -65,7 +65,10 @@ public enum EventType {
   EVENT_QUARANTINED(ControlEvent.EventQuarantined.class, "EventQuarantined", "replay.quarantine"),
   EVENT_RELEASED(ControlEvent.EventReleased.class, "EventReleased", "replay.release"),
   PROJECTION_DRIFT_FOUND(
-      ControlEvent.ProjectionDriftFound.class, "ProjectionDriftFound", "replay.check_drift");
+      ControlEvent.ProjectionDriftFound.class, "ProjectionDriftFound", "replay.check_drift"),
+  DELIVERY_REFUSED(ControlEvent.DeliveryRefused.class, "DeliveryRefused", "sink.deliver"),
+  DEAD_LETTERS_REQUEUED(
+      ControlEvent.DeadLettersRequeued.class, "DeadLettersRequeued", "sink.requeue");
 
   private static final Map<Class<?>, EventType> BY_CLASS =
       Arrays.stream(values()).collect(Collectors.toMap(EventType::eventClass, Function.identity()));

@@ -1,5 +1,6 @@
 package io.tokenledger.attest;
 
+import io.tokenledger.outside.Outside;
 import io.tokenledger.sequence.WakeUp;
 import io.tokenledger.signing.Alerts;
 import io.tokenledger.signing.CheckpointTable;

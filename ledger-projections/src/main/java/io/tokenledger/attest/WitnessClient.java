@@ -2,6 +2,7 @@ package io.tokenledger.attest;
 
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.tokenledger.outside.Outside;
 import io.tokenledger.sequence.StoredNodes;
 import io.tokenledger.sequence.WakeUp;
 import io.tokenledger.signing.Alerts;

@@ -33,6 +33,8 @@ final class TableCopy {
           "state.key_check",
           "state.token_usage",
           "state.cursor",
+          "state.sink",
+          "state.dead_letter",
           "audit.leaf",
           "audit.node",
           "audit.tree_head",

@@ -41,6 +41,7 @@ import io.tokenledger.signing.CheckpointWatch;
 import io.tokenledger.signing.RestoreGuard;
 import io.tokenledger.signing.Signer;
 import io.tokenledger.signing.SigningKeys;
+import io.tokenledger.sink.Sinks;
 import io.tokenledger.sql.SqlQueries;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
@@ -150,6 +151,7 @@ public final class Ledger implements AutoCloseable {
   private final List<WitnessClient> witnesses;
   private final @Nullable TimestampClient timestamps;
   private final List<Follower> followers;
+  private final Sinks sinks;
   private final TokenDirectory tokens;
   private final Timeline timeline;
   private final Reports reports;
@@ -167,6 +169,7 @@ public final class Ledger implements AutoCloseable {
       LedgerKey key,
       EventReader reader,
       MeterRegistry meters) {
+    List<Sinks.Receiver> receivers = Sinks.open(options.sinks());
     DatabaseUrl app = logins.app();
     this.writers = pool(app, "ledger-write", options.poolSize(), false, meters);
     this.readers = pool(app, "ledger-read", options.poolSize(), true, meters);
@@ -197,6 +200,14 @@ public final class Ledger implements AutoCloseable {
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
+    this.sinks =
+        new Sinks(
+            receivers,
+            new Sinks.Surroundings(
+                readers, writers, () -> connectAlone(app), envelopes, requests, options.nodeId()),
+            () -> restored() != null,
+            this::wake,
+            meters);
     this.replay = new Replay(() -> connect(app), projections(envelopes, reader), reader);
     this.quarantine =
         new Quarantine(
@@ -263,7 +274,7 @@ public final class Ledger implements AutoCloseable {
               SEQUENCER_INTERVAL,
               FLOOR_PATIENCE,
               RECONCILE_INTERVAL,
-              () -> followers.forEach(Follower::wake),
+              this::sequenced,
               meters);
       this.sequencer = ownSequencer;
       this.witnesses =
@@ -279,6 +290,11 @@ public final class Ledger implements AutoCloseable {
               : new TimestampClient(
                   options.timestampAuthority(), writers, ownSequencer::isLeading, ownAlerts);
     }
+  }
+
+  private void sequenced() {
+    followers.forEach(Follower::wake);
+    sinks.wake();
   }
 
   private void signed() {
@@ -311,6 +327,11 @@ public final class Ledger implements AutoCloseable {
     Connection connection = DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
     connection.setAutoCommit(false);
     return connection;
+  }
+
+  /** The same for one that holds a lock in its session and no transaction. */
+  private static Connection connectAlone(DatabaseUrl app) throws SQLException {
+    return DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
   }
 
   private List<Follower> followers(LedgerOptions options, Envelopes envelopes, EventReader reader) {
@@ -358,6 +379,7 @@ public final class Ledger implements AutoCloseable {
         }
       }
       ledger.followers.forEach(Follower::start);
+      ledger.sinks.start();
       ledger.replays.start();
       ledger.housekeeping.start();
       return ledger;
@@ -748,6 +770,11 @@ public final class Ledger implements AutoCloseable {
     return replay;
   }
 
+  /** The receivers of the log. */
+  public Sinks sinks() {
+    return sinks;
+  }
+
   public Quarantine quarantine() {
     return quarantine;
   }
@@ -833,6 +860,7 @@ public final class Ledger implements AutoCloseable {
     if (timestamps != null) {
       timestamps.close();
     }
+    sinks.close();
     guard.close();
     housekeeping.close();
     replays.close();

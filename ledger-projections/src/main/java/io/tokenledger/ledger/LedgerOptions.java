@@ -4,6 +4,7 @@ import io.tokenledger.attest.TimestampTarget;
 import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.sink.SinkTarget;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param witnesses who is sent every checkpoint; none by default: they learn the log's size and
  *     rate
  * @param timestampAuthority who attests when a checkpoint was there; null for nobody
+ * @param sinks who is brought the log
  */
 public record LedgerOptions(
     DatabaseUrl database,
@@ -38,11 +40,13 @@ public record LedgerOptions(
     @Nullable Path trustCheckpoint,
     @Nullable NoticeTarget noticeWebhook,
     List<WitnessTarget> witnesses,
-    @Nullable TimestampTarget timestampAuthority) {
+    @Nullable TimestampTarget timestampAuthority,
+    List<SinkTarget> sinks) {
 
   public LedgerOptions {
     signingKeyFiles = List.copyOf(signingKeyFiles);
     witnesses = List.copyOf(witnesses);
+    sinks = List.copyOf(sinks);
     if (poolSize < 4) {
       throw new IllegalArgumentException("the pool needs at least 4 connections, got " + poolSize);
     }

@@ -1,7 +1,7 @@
 package io.tokenledger.notices;
 
+import io.tokenledger.outside.WebhookSignature;
 import java.net.URI;
-import java.util.Base64;
 import java.util.List;
 
 /**
@@ -10,9 +10,6 @@ import java.util.List;
  * @param secret what they are signed with, 24 bytes or more
  */
 public record NoticeTarget(URI url, byte[] secret) {
-
-  private static final String SECRET_PREFIX = "whsec_";
-  private static final int MIN_SECRET_BYTES = 24;
 
   /**
    * Reads URL and secret as an operator writes them.
@@ -31,17 +28,9 @@ public record NoticeTarget(URI url, byte[] secret) {
       throw new IllegalArgumentException("--notice-webhook must be an http or https URL");
     }
     try {
-      byte[] bytes =
-          secret.startsWith(SECRET_PREFIX)
-              ? Base64.getDecoder().decode(secret.substring(SECRET_PREFIX.length()))
-              : new byte[0];
-      if (bytes.length >= MIN_SECRET_BYTES) {
-        return new NoticeTarget(uri, bytes);
-      }
+      return new NoticeTarget(uri, WebhookSignature.secret(secret));
     } catch (IllegalArgumentException e) {
-      // Falls through to the one message.
+      throw new IllegalArgumentException("--notice-webhook-secret-file " + e.getMessage(), e);
     }
-    throw new IllegalArgumentException(
-        "--notice-webhook-secret-file must hold whsec_ and at least 24 bytes in base64");
   }
 }

@@ -3,6 +3,7 @@ package io.tokenledger.notices;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
+import io.tokenledger.outside.WebhookSignature;
 import io.tokenledger.store.Locks;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,15 +13,11 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
-import java.security.GeneralSecurityException;
 import java.sql.Connection;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Base64;
 import java.util.List;
 import java.util.Set;
-import javax.crypto.Mac;
-import javax.crypto.spec.SecretKeySpec;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -92,7 +89,13 @@ public final class NoticeWebhook implements Projection {
             .header("Content-Type", "application/json")
             .header("webhook-id", leaf.eventId())
             .header("webhook-timestamp", seconds)
-            .header("webhook-signature", signature(leaf.eventId(), seconds, body))
+            .header(
+                "webhook-signature",
+                WebhookSignature.of(
+                    target.secret(),
+                    leaf.eventId(),
+                    seconds,
+                    body.getBytes(StandardCharsets.UTF_8)))
             .POST(BodyPublishers.ofString(body))
             .build();
     try {
@@ -105,18 +108,6 @@ public final class NoticeWebhook implements Projection {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("shutting down", e);
-    }
-  }
-
-  private String signature(String id, String seconds, String body) {
-    try {
-      Mac mac = Mac.getInstance("HmacSHA256");
-      mac.init(new SecretKeySpec(target.secret(), "HmacSHA256"));
-      byte[] signed =
-          mac.doFinal((id + "." + seconds + "." + body).getBytes(StandardCharsets.UTF_8));
-      return "v1," + Base64.getEncoder().encodeToString(signed);
-    } catch (GeneralSecurityException e) {
-      throw new AssertionError("every Java platform has HmacSHA256", e);
     }
   }
 }

@@ -758,6 +758,12 @@ public final class RequestLog implements AutoCloseable {
     if (event instanceof ControlEvent.EventQuarantined quarantined) {
       return done(event, "event", "event:" + quarantined.eventId());
     }
+    if (event instanceof ControlEvent.DeliveryRefused refused) {
+      return failed(event, "delivery_refused", 422, "sink", "sink:" + refused.sink());
+    }
+    if (event instanceof ControlEvent.DeadLettersRequeued requeued) {
+      return done(event, "sink", "sink:" + requeued.sink());
+    }
     if (event instanceof ControlEvent.EventReleased released) {
       return done(event, "event", "event:" + released.eventId());
     }

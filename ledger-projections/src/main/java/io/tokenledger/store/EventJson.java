@@ -4,6 +4,8 @@ import io.tokenledger.audit.ControlEvent;
 import io.tokenledger.audit.ControlEvent.AuditHeartbeat;
 import io.tokenledger.audit.ControlEvent.CheckpointAnchored;
 import io.tokenledger.audit.ControlEvent.ConfigurationChanged;
+import io.tokenledger.audit.ControlEvent.DeadLettersRequeued;
+import io.tokenledger.audit.ControlEvent.DeliveryRefused;
 import io.tokenledger.audit.ControlEvent.EventQuarantined;
 import io.tokenledger.audit.ControlEvent.EventReleased;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
@@ -268,6 +270,15 @@ public final class EventJson {
       json.put("digest", found.digestHex());
       ArrayNode rows = json.putArray("rows");
       found.rows().forEach(rows::add);
+    } else if (event instanceof DeliveryRefused refused) {
+      json.put("sink", refused.sink());
+      json.put("leaf_index", refused.leafIndex());
+      json.put("reason", refused.reason());
+    } else if (event instanceof DeadLettersRequeued requeued) {
+      json.put("sink", requeued.sink());
+      json.put("letter_count", requeued.letterCount());
+      json.put("first_leaf_index", requeued.firstLeafIndex());
+      json.put("last_leaf_index", requeued.lastLeafIndex());
     }
   }
 
@@ -497,6 +508,15 @@ public final class EventJson {
               number(json, "row_count"),
               string(json, "digest"),
               strings(json, "rows"));
+      case DELIVERY_REFUSED ->
+          new DeliveryRefused(
+              string(json, "sink"), number(json, "leaf_index"), string(json, "reason"));
+      case DEAD_LETTERS_REQUEUED ->
+          new DeadLettersRequeued(
+              string(json, "sink"),
+              number(json, "letter_count"),
+              number(json, "first_leaf_index"),
+              number(json, "last_leaf_index"));
       default -> throw new IllegalArgumentException("no reader of " + type);
     };
   }

@@ -42,5 +42,11 @@ public final class Locks {
   /** One node compares live projections with the events at a time. Transaction-level. */
   public static final long DRIFT = 0x7106_0052L;
 
+  /**
+   * With the hash of a sink's name as second key: one node delivers to it at a time, for as long as
+   * its session lives.
+   */
+  public static final int SINK = 0x7106_0060;
+
   private Locks() {}
 }

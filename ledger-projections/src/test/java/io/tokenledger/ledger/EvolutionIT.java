@@ -121,7 +121,8 @@ class EvolutionIT {
             null,
             null,
             List.of(),
-            null),
+            null,
+            List.of()),
         reader,
         new SimpleMeterRegistry());
   }

@@ -8,6 +8,7 @@ import io.tokenledger.audit.RequestContext;
 import io.tokenledger.notices.NoticeTarget;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
+import io.tokenledger.sink.SinkTarget;
 import io.tokenledger.sql.SqlRows;
 import io.tokenledger.sql.SystemViews;
 import io.tokenledger.token.Actor;
@@ -136,7 +137,8 @@ public final class TestLedger {
             trustCheckpoint,
             noticeWebhook,
             List.of(),
-            null),
+            null,
+            List.of()),
         meters);
   }
 
@@ -160,7 +162,45 @@ public final class TestLedger {
             null,
             null,
             witnesses,
-            timestampAuthority),
+            timestampAuthority,
+            List.of()),
+        meters);
+  }
+
+  /** A node that brings the log to receivers. */
+  public static Ledger openWithSinks(
+      DatabaseUrl database, Path keys, List<SinkTarget> sinks, MeterRegistry meters) {
+    return openWithSinks(database, keys, "n1", keys.resolve("state"), sinks, meters);
+  }
+
+  /** A second one, with a memory of its own. */
+  public static Ledger openSecondWithSinks(
+      DatabaseUrl database, Path keys, Path state, List<SinkTarget> sinks) {
+    return openWithSinks(database, keys, "n2", state, sinks, new SimpleMeterRegistry());
+  }
+
+  private static Ledger openWithSinks(
+      DatabaseUrl database,
+      Path keys,
+      String node,
+      Path state,
+      List<SinkTarget> sinks,
+      MeterRegistry meters) {
+    return Ledger.open(
+        new LedgerOptions(
+            database,
+            keys.resolve("ledger.key"),
+            keys.resolve("subjects"),
+            "test/log",
+            node,
+            6,
+            List.of(keys.resolve("signing.key")),
+            state,
+            null,
+            null,
+            List.of(),
+            null,
+            sinks),
         meters);
   }
 

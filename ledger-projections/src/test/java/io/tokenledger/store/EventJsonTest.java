@@ -171,6 +171,9 @@ class EventJsonTest {
           new ControlEvent.EventQuarantined(48_233, "0193a4f2-0000-7000-8000-000000000000");
       case EVENT_RELEASED ->
           new ControlEvent.EventReleased(48_233, "0193a4f2-0000-7000-8000-000000000000");
+      case DELIVERY_REFUSED ->
+          new ControlEvent.DeliveryRefused("siem", 48_231, "the receiver answered 422");
+      case DEAD_LETTERS_REQUEUED -> new ControlEvent.DeadLettersRequeued("siem", 3, 48_231, 48_240);
       default -> throw new AssertionError("no example of " + type);
     };
   }

@@ -1,4 +1,4 @@
-package io.tokenledger.attest;
+package io.tokenledger.outside;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -9,45 +9,72 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLContext;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Posts to programs of others, who may be slow, silent or talkative: the whole exchange has a limit
  * in time, which the client's own timeout of the headers is not, and the answer one in length.
  */
-final class Outside {
+public final class Outside {
 
   private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
   private static final Duration LIMIT = Duration.ofSeconds(10);
   private static final int MAX_ANSWER_BYTES = 64 * 1024;
 
-  private final HttpClient http =
-      HttpClient.newBuilder()
-          .version(HttpClient.Version.HTTP_1_1)
-          .connectTimeout(CONNECT_LIMIT)
-          .followRedirects(HttpClient.Redirect.NEVER)
-          .build();
+  private final HttpClient http;
+
+  /** Believes the certificates that the Java platform believes. */
+  public Outside() {
+    this(null);
+  }
+
+  /**
+   * @param tls whom to believe and who to be; null for what the Java platform does
+   */
+  public Outside(@Nullable SSLContext tls) {
+    HttpClient.Builder builder =
+        HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(CONNECT_LIMIT)
+            .followRedirects(HttpClient.Redirect.NEVER);
+    if (tls != null) {
+      builder.sslContext(tls);
+    }
+    this.http = builder.build();
+  }
 
   /**
    * An answer.
    *
    * @param status HTTP status code
    */
-  record Answer(int status, byte[] body) {}
+  public record Answer(int status, byte[] body) {}
 
   /**
    * @throws IOException when there is no whole answer in time, or one that is too long
    */
-  Answer post(URI url, String contentType, byte[] body) throws IOException, InterruptedException {
-    HttpRequest request =
-        HttpRequest.newBuilder(url)
-            .timeout(LIMIT)
-            .header("Content-Type", contentType)
-            .POST(BodyPublishers.ofByteArray(body))
-            .build();
+  public Answer post(URI url, String contentType, byte[] body)
+      throws IOException, InterruptedException {
+    return post(url, Map.of("Content-Type", contentType), body);
+  }
+
+  /**
+   * The same with more headers.
+   *
+   * @throws IOException when there is no whole answer in time, or one that is too long
+   */
+  public Answer post(URI url, Map<String, String> headers, byte[] body)
+      throws IOException, InterruptedException {
+    HttpRequest.Builder builder =
+        HttpRequest.newBuilder(url).timeout(LIMIT).POST(BodyPublishers.ofByteArray(body));
+    headers.forEach(builder::header);
+    HttpRequest request = builder.build();
     ByteArrayOutputStream taken = new ByteArrayOutputStream();
     CompletableFuture<HttpResponse<Void>> coming =
         http.sendAsync(

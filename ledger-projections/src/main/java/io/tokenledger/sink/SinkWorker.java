@@ -1,0 +1,377 @@
+package io.tokenledger.sink;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.tokenledger.sequence.WakeUp;
+import io.tokenledger.store.LedgerUnavailable;
+import java.io.IOException;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Follows the log for one receiver. Every node runs one for each sink that it knows; a lock lets
+ * one deliver. The next page is read while the receiver takes the one before.
+ */
+final class SinkWorker implements AutoCloseable {
+
+  private static final Logger LOG = LoggerFactory.getLogger(SinkWorker.class);
+
+  /** So many refused entries may wait; then the receiver is to be looked at, not passed. */
+  static final int MAX_DEAD_LETTERS = 1_000;
+
+  private static final int REQUEUED_AT_ONCE = 100;
+
+  /** New entries are collected so long: a page of one costs nearly what one of a hundred does. */
+  private static final Duration LINGER = Duration.ofMillis(200);
+
+  /** From here on others' appends are worth giving way to. */
+  private static final long APPENDS_PER_SECOND = 20;
+
+  /** What a receiver that is behind gets while others append; more when they append more. */
+  private static final long GIVING_WAY_PER_SECOND = 6_000;
+
+  private static final Duration INTERVAL = Duration.ofSeconds(1);
+  private static final Duration STANDBY = Duration.ofSeconds(2);
+  private static final Duration END_LIMIT = Duration.ofSeconds(5);
+  private static final long MAX_BACKOFF_SECONDS = 60;
+  private static final int MAX_DOUBLINGS = 6;
+
+  /** After so many failures another node may try whether it reaches the receiver. */
+  private static final int FAILURES_A_TURN = 4;
+
+  private final SinkTarget target;
+  private final Sink sink;
+  private final SinkPages pages;
+  private final Sinks.Sessions sessions;
+  private final String node;
+  private final BooleanSupplier resting;
+  private final BiConsumer<Long, String> refused;
+  private final Counter delivered;
+  private final Counter failed;
+  private final WakeUp wakeUp = new WakeUp();
+  private final Thread thread;
+  private final ExecutorService reader;
+  private @Nullable Ahead ahead;
+  private @Nullable String said;
+  private int failures;
+  private long lastTreeSize;
+  private long lastPageNanos;
+  private volatile long lag;
+  private volatile long waitingLetters;
+  private volatile boolean closing;
+
+  /** A page that is being read. */
+  private record Ahead(long from, Future<SinkPages.Page> page) {}
+
+  /**
+   * @param resting whether nothing may be delivered at present
+   * @param refused hears of an entry that was refused for good
+   */
+  SinkWorker(
+      SinkTarget target,
+      Sink sink,
+      SinkPages pages,
+      Sinks.Sessions sessions,
+      String node,
+      BooleanSupplier resting,
+      BiConsumer<Long, String> refused,
+      MeterRegistry meters) {
+    this.target = target;
+    this.sink = sink;
+    this.pages = pages;
+    this.sessions = sessions;
+    this.node = node;
+    this.resting = resting;
+    this.refused = refused;
+    this.delivered =
+        Counter.builder("ledger.sink.delivered")
+            .tag("sink", target.name())
+            .description("Entries given to the receiver, repeats included")
+            .register(meters);
+    this.failed =
+        Counter.builder("ledger.sink.failures")
+            .tag("sink", target.name())
+            .description("Tries that the receiver did not take")
+            .register(meters);
+    Gauge.builder("ledger.sink.lag", this, worker -> worker.lag)
+        .tag("sink", target.name())
+        .baseUnit("leaves")
+        .description("Leaves that the receiver may not have; 0 on a node that does not deliver")
+        .register(meters);
+    Gauge.builder("ledger.sink.dead.letters", this, worker -> worker.waitingLetters)
+        .tag("sink", target.name())
+        .description("Entries that the receiver refused; 0 on a node that does not deliver")
+        .register(meters);
+    this.reader = Executors.newSingleThreadExecutor(work -> daemon(work, "ledger-read-"));
+    this.thread = daemon(this::work, "ledger-sink-");
+  }
+
+  private Thread daemon(Runnable work, String prefix) {
+    Thread made = new Thread(work, prefix + target.name());
+    made.setDaemon(true);
+    return made;
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /** Says that there is more to send; never waits. */
+  void wake() {
+    wakeUp.call();
+  }
+
+  private void work() {
+    while (!closing) {
+      try (Connection session = sessions.open()) {
+        SinkTable table = new SinkTable(session);
+        while (!closing && (resting.getAsBoolean() || !table.lock(target.name()))) {
+          sleep(STANDBY);
+        }
+        deliver(table);
+      } catch (SQLException | LedgerUnavailable e) {
+        LOG.warn("the sink {} waits for the database: {}", target.name(), e.getMessage());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        closing = true;
+      } catch (RuntimeException e) {
+        // The outermost boundary of this thread: one bad entry must not end it for good.
+        LOG.error(
+            "the sink {} stands still, and tries again: {}", target.name(), String.valueOf(e));
+      } finally {
+        lag = 0;
+        waitingLetters = 0;
+        ahead = null;
+        sink.reset();
+      }
+      sleep(STANDBY);
+    }
+  }
+
+  private void sleep(Duration time) {
+    if (!closing && !wakeUp.sleep(time, time)) {
+      closing = true;
+    }
+  }
+
+  private void deliver(SinkTable table) throws SQLException, InterruptedException {
+    long durable = table.begin(target.name(), target.fromNow(), node);
+    waitingLetters = table.deadLetters(target.name());
+    long position = durable;
+    while (!closing && !resting.getAsBoolean()) {
+      try {
+        SinkPages.Page page = next(position);
+        requireWithin(durable, page.treeSize());
+        boolean anyRefused = sendAll(table, page.messages());
+        position = page.next();
+        // Whoever refuses also confirms at once: what was not refused is there.
+        long confirmed = anyRefused ? position : Math.min(sink.confirmed(), position);
+        if (confirmed > durable) {
+          durable = confirmed;
+          table.advance(target.name(), durable);
+        }
+        lag = page.treeSize() - durable;
+        sendRequeued(table);
+        recovered(table);
+        if (page.hasMore()) {
+          giveWay(page);
+        } else if (!wakeUp.sleep(LINGER, INTERVAL)) {
+          closing = true;
+        }
+      } catch (IOException e) {
+        sink.reset();
+        ahead = null;
+        position = durable;
+        report(table, String.valueOf(e.getMessage()));
+        backOff(table, durable);
+        if (failures % FAILURES_A_TURN == 0) {
+          return;
+        }
+      }
+    }
+  }
+
+  /**
+   * While others append, a receiver that is behind catches up at a pace that leaves them their
+   * cores, and still faster than the log grows.
+   */
+  private void giveWay(SinkPages.Page page) throws InterruptedException {
+    long now = System.nanoTime();
+    long nanos = Math.max(1, now - lastPageNanos);
+    double appendsPerSecond = (page.treeSize() - lastTreeSize) * 1e9 / nanos;
+    if (lastTreeSize > 0 && appendsPerSecond > APPENDS_PER_SECOND) {
+      double pace = Math.max(GIVING_WAY_PER_SECOND, appendsPerSecond * 1.5);
+      long rest = (long) (page.messages().size() * 1e9 / pace) - nanos;
+      if (rest > 0) {
+        TimeUnit.NANOSECONDS.sleep(rest);
+      }
+    }
+    lastTreeSize = page.treeSize();
+    lastPageNanos = System.nanoTime();
+  }
+
+  /** A cursor beyond the end is of another history: what comes then is not what was sent. */
+  private static void requireWithin(long durable, long treeSize) throws IOException {
+    if (durable > treeSize) {
+      throw new IOException(
+          "its cursor is at leaf "
+              + durable
+              + " and the log has "
+              + treeSize
+              + " leaves: was an older database restored?");
+    }
+  }
+
+  private SinkPages.Page next(long position) throws SQLException, InterruptedException {
+    Ahead started = ahead;
+    ahead = null;
+    SinkPages.Page page =
+        started != null && started.from() == position
+            ? taken(started.page())
+            : pages.read(position, SinkPages.MAX_PAGE);
+    if (page.hasMore()) {
+      long following = page.next();
+      ahead = new Ahead(following, reader.submit(() -> pages.read(following, SinkPages.MAX_PAGE)));
+    }
+    return page;
+  }
+
+  private static SinkPages.Page taken(Future<SinkPages.Page> page)
+      throws SQLException, InterruptedException {
+    try {
+      return page.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof SQLException failure) {
+        throw failure;
+      }
+      throw new IllegalStateException("a page could not be read", e.getCause());
+    }
+  }
+
+  /**
+   * @return whether one was refused for good
+   */
+  private boolean sendAll(SinkTable table, List<Message> messages)
+      throws IOException, InterruptedException, SQLException {
+    boolean anyRefused = false;
+    for (int from = 0; from < messages.size(); from += sink.batchSize()) {
+      int to = Math.min(messages.size(), from + sink.batchSize());
+      anyRefused |= send(table, messages.subList(from, to));
+    }
+    return anyRefused;
+  }
+
+  /** Of a batch that is refused the halves are tried, down to the one that is at fault. */
+  private boolean send(SinkTable table, List<Message> messages)
+      throws IOException, InterruptedException, SQLException {
+    try {
+      sink.send(messages);
+      delivered.increment(messages.size());
+      return false;
+    } catch (EntriesRefused e) {
+      int half = messages.size() / 2;
+      if (half == 0) {
+        refuse(table, messages.get(0).leafIndex(), e.answer());
+      } else {
+        send(table, messages.subList(0, half));
+        send(table, messages.subList(half, messages.size()));
+      }
+      return true;
+    }
+  }
+
+  private void refuse(SinkTable table, long leafIndex, String answer)
+      throws IOException, SQLException {
+    failed.increment();
+    if (waitingLetters >= MAX_DEAD_LETTERS) {
+      throw new IOException(
+          answer + ", and " + waitingLetters + " dead letters wait: nothing more is passed over");
+    }
+    table.refuse(target.name(), leafIndex, answer);
+    waitingLetters = table.deadLetters(target.name());
+    LOG.warn("the sink {} refused leaf {}: {}", target.name(), leafIndex, answer);
+    refused.accept(leafIndex, answer);
+  }
+
+  private void sendRequeued(SinkTable table)
+      throws IOException, InterruptedException, SQLException {
+    for (int i = 0; i < REQUEUED_AT_ONCE; i++) {
+      Optional<Long> leaf = table.nextRequeued(target.name());
+      if (leaf.isEmpty()) {
+        return;
+      }
+      List<Message> messages = pages.read(leaf.get(), 1).messages();
+      try {
+        sink.send(messages);
+        delivered.increment(messages.size());
+        table.delivered(target.name(), leaf.get());
+      } catch (EntriesRefused e) {
+        failed.increment();
+        table.refuse(target.name(), leaf.get(), e.answer());
+      }
+      waitingLetters = table.deadLetters(target.name());
+    }
+  }
+
+  /** Once for each thing that is wrong, not at each try. */
+  private void report(SinkTable table, String message) throws SQLException {
+    failed.increment();
+    failures++;
+    String line = message.replaceAll("\\p{Cntrl}+", " ");
+    String trouble = line.substring(0, Math.min(line.length(), 200));
+    if (!trouble.equals(said)) {
+      said = trouble;
+      LOG.warn("the sink {} takes nothing: {}", target.name(), trouble);
+    }
+    table.trouble(target.name(), trouble);
+  }
+
+  private void recovered(SinkTable table) throws SQLException {
+    if (failures > 0) {
+      failures = 0;
+      said = null;
+      LOG.info("the sink {} takes entries again", target.name());
+      table.trouble(target.name(), null);
+    }
+  }
+
+  /** Longer after each failure, and not the same for all who wait for one receiver. */
+  private void backOff(SinkTable table, long durable) throws SQLException {
+    long seconds = Math.min(MAX_BACKOFF_SECONDS, 1L << Math.min(failures - 1, MAX_DOUBLINGS));
+    double part = ThreadLocalRandom.current().nextDouble(0.75, 1);
+    long end = System.nanoTime() + (long) (seconds * part * 1e9);
+    while (!closing && System.nanoTime() < end) {
+      lag = Math.max(0, table.treeSize() - durable);
+      long left = Math.max(1, (end - System.nanoTime()) / 1_000_000);
+      sleep(Duration.ofMillis(Math.min(left, INTERVAL.toMillis())));
+    }
+  }
+
+  @Override
+  public void close() {
+    closing = true;
+    thread.interrupt();
+    sink.close();
+    reader.shutdownNow();
+    try {
+      thread.join(END_LIMIT.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
