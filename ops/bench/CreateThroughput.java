@@ -41,7 +41,7 @@ public class CreateThroughput {
   private static final int CLIENTS = 32;
   private static final int SECONDS = 8;
   private static final int ROUNDS = 5;
-  private static final int WARM_UP_SECONDS = 20;
+  private static final int WARM_UP_SECONDS = 40;
 
   private static final AtomicLong NAMES = new AtomicLong();
   private static final SecureRandom RANDOM = new SecureRandom();

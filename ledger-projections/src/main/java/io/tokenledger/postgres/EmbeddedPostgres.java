@@ -534,6 +534,8 @@ public final class EmbeddedPostgres implements AutoCloseable {
             "password_encryption=scram-sha-256",
             "max_connections=60",
             "shared_buffers=64MB",
+            // A new ledger's plans are those of empty tables until their first ANALYZE.
+            "autovacuum_naptime=15s",
             "idle_in_transaction_session_timeout=10min",
             "log_min_messages=warning",
             "log_line_prefix=%m [%p] ")) {
