@@ -35,7 +35,7 @@ import tools.jackson.databind.JsonNode;
 public final class AuditLog {
 
   /** Most events that one search opens; the cursor goes on after them. */
-  public static final int MAX_OPENED = 50_000;
+  public static final int MAX_OPENED = 20_000;
 
   private static final int MAX_COUNTED = 1_000_000;
   private static final int MAX_VALUES = 50;
