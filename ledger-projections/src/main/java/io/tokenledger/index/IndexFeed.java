@@ -38,7 +38,7 @@ final class IndexFeed implements AutoCloseable {
   private static final Duration REST = Duration.ofMillis(2);
 
   /** How long a change elsewhere stays unseen while decisions are asked for. */
-  private static final Duration POLL = Duration.ofMillis(10);
+  private static final Duration POLL = Duration.ofMillis(5);
 
   /** The same while nobody asks; far enough below the bound. */
   private static final Duration IDLE_POLL = Duration.ofMillis(200);
