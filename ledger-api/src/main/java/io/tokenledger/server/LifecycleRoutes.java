@@ -354,6 +354,7 @@ class LifecycleRoutes {
     json.put("matched", hit.size());
     json.put("digest", digest);
     int revoked = 0;
+    Committed last = null;
     ArrayNode tokens = JsonText.JSON.createArrayNode();
     for (TokenEntry entry : hit) {
       ObjectNode token = tokens.addObject();
@@ -362,18 +363,32 @@ class LifecycleRoutes {
       token.put("kind", entry.kind().wireName());
       token.put("state", entry.state(query.now()).name().toLowerCase(Locale.ROOT));
       if (!dryRun) {
-        String error = revoke(entry, request, response);
-        token.put("revoked", error == null);
-        if (error == null) {
+        try {
+          last =
+              TokenRoutes.execute(
+                  ledger,
+                  Proposal.of(
+                      new RevokeToken(
+                          entry.name(), entry.id(), TokenRoutes.now(), context.actor())),
+                  request,
+                  response);
+          token.put("revoked", true);
           revoked++;
-        } else {
-          token.put("error", error);
+        } catch (Rejection e) {
+          token.put("revoked", false);
+          token.put("error", e.reason());
         }
       }
     }
     json.put("revoked", revoked);
     json.set("tokens", tokens);
-    Answers.write(response, 200, json.toString());
+    // Whoever knows the last one knows all before it.
+    Answers.write(
+        response,
+        200,
+        last == null
+            ? json.toString()
+            : Receipts.addedNodes(ledger, request, response, last, json.toString()));
   }
 
   /** Stands for which tokens match: ids are never reused. */
@@ -382,25 +397,6 @@ class LifecycleRoutes {
             hit.stream().map(entry -> entry.id().toString()).collect(Collectors.joining(",")))
         .hex()
         .substring(0, DIGEST_DIGITS);
-  }
-
-  private @Nullable String revoke(
-      TokenEntry entry, HttpServletRequest request, HttpServletResponse response) {
-    try {
-      TokenRoutes.execute(
-          ledger,
-          Proposal.of(
-              new RevokeToken(
-                  entry.name(),
-                  entry.id(),
-                  TokenRoutes.now(),
-                  RequestContexts.of(request).actor())),
-          request,
-          response);
-      return null;
-    } catch (Rejection e) {
-      return e.reason();
-    }
   }
 
   /** Who is hit: neither the operator token, which stays, nor the one that asks. */

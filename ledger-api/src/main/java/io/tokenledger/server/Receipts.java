@@ -50,14 +50,23 @@ final class Receipts {
       Committed done,
       String answer) {
     Preferred preferred = preferred(request);
-    String added = answer;
-    if (preferred.nodes()) {
-      added = withNodes(ledger, response, done, preferred.limit(), added);
-    }
-    if (preferred.receipt()) {
-      added = withProof(ledger, request, response, done, preferred.limit(), added);
-    }
-    return added;
+    String added = addedNodes(ledger, request, response, done, answer);
+    return preferred.receipt()
+        ? withProof(ledger, request, response, done, preferred.limit(), added)
+        : added;
+  }
+
+  /** The same without a proof, for an answer about many tokens. */
+  static String addedNodes(
+      Ledger ledger,
+      HttpServletRequest request,
+      HttpServletResponse response,
+      Committed done,
+      String answer) {
+    Preferred preferred = preferred(request);
+    return preferred.nodes()
+        ? withNodes(ledger, response, done, preferred.limit(), answer)
+        : answer;
   }
 
   private static String withNodes(

@@ -175,6 +175,18 @@ class AuthorizationRoutesIT {
     assertEquals(2, both.headers().allValues("Preference-Applied").size());
     assertEquals(1, HttpProbe.json(both).path("nodes").path("applied").size());
     assertTrue(HttpProbe.json(both).has("audit_proof"));
+    http.create(operator, "many", "db", "many", "read");
+    HttpResponse<String> many =
+        http.send(
+            http.request(LifecycleRoutes.REVOKE)
+                .header("Authorization", "Bearer " + operator)
+                .header("Content-Type", "application/json")
+                .header("Prefer", "applied=nodes")
+                .POST(
+                    BodyPublishers.ofString(
+                        "{\"filter\":{\"database\":\"many\"},\"dry_run\":false}")));
+    assertEquals(1, HttpProbe.json(many).path("revoked").asInt(), many.body());
+    assertEquals(1, HttpProbe.json(many).path("nodes").path("applied").size(), many.body());
     http.create(operator, "plain", "db", "a", "read");
     assertEquals("", revoked("plain", "respond-async").body());
   }

@@ -25,7 +25,9 @@ class PermissionsTest {
   }
 
   private static Decision db(Permissions permissions, String name, Action action) {
-    return permissions.decide(ResourceType.DB, name, action);
+    Decision decision = permissions.decide(ResourceType.DB, name, action);
+    assertEquals(decision.allowed(), permissions.allow(ResourceType.DB, name, action));
+    return decision;
   }
 
   @ParameterizedTest
@@ -170,7 +172,9 @@ class PermissionsTest {
     for (ResourceType type : ResourceType.values()) {
       for (Action action : Action.values()) {
         assertTrue(Permissions.admin().decide(type, "x", action).allowed());
+        assertTrue(Permissions.admin().allow(type, "x", action));
         assertFalse(Permissions.none().decide(type, "x", action).allowed());
+        assertFalse(Permissions.none().allow(type, "x", action));
       }
     }
     assertEquals(Permissions.admin(), permissions("*:*:*"));
@@ -193,8 +197,8 @@ class PermissionsTest {
       assertEquals(permissions, Permissions.parse(permissions.texts()));
       String asked = names.get(random.nextInt(3));
       Action action = Action.values()[random.nextInt(5)];
-      assertEquals(
-          naive(texts, asked, action), db(permissions, asked, action).allowed(), texts::toString);
+      boolean expected = naive(texts, asked, action);
+      assertEquals(expected, db(permissions, asked, action).allowed(), texts::toString);
     }
   }
 

@@ -38,7 +38,7 @@ final class IndexFeed implements AutoCloseable {
   private static final Duration REST = Duration.ofMillis(2);
 
   /** How long a change elsewhere stays unseen while decisions are asked for. */
-  private static final Duration POLL = Duration.ofMillis(10);
+  private static final Duration POLL = Duration.ofMillis(5);
 
   /** The same while nobody asks; far enough below the bound. */
   private static final Duration IDLE_POLL = Duration.ofMillis(200);
@@ -57,6 +57,9 @@ final class IndexFeed implements AutoCloseable {
   private static final String SILENCE_SECONDS = "2";
 
   private static final String LOAD_SILENCE_SECONDS = "60";
+
+  /** Rows come as bytes from the first one on: 64 of a hash, and not 128 digits to be read. */
+  private static final String BINARY = "-1";
 
   /**
    * Every look has other parameters, and the index on {@code changed_xid} is right for all of them:
@@ -136,7 +139,7 @@ final class IndexFeed implements AutoCloseable {
 
   private void work() {
     while (!closing) {
-      try (Connection session = connect(SILENCE_SECONDS)) {
+      try (Connection session = connect(app, SILENCE_SECONDS)) {
         prepare(session);
         while (!closing) {
           step(session);
@@ -215,9 +218,9 @@ final class IndexFeed implements AutoCloseable {
     return System.nanoTime() - lastAskedNanos > IDLE_AFTER.toNanos();
   }
 
-  private Connection connect(String silenceSeconds) throws SQLException {
+  private static Connection connect(DatabaseUrl url, String silenceSeconds) throws SQLException {
     return DriverManager.getConnection(
-        app.with("socketTimeout", silenceSeconds).jdbcUrl(), app.user(), app.password());
+        url.with("socketTimeout", silenceSeconds).jdbcUrl(), url.user(), url.password());
   }
 
   /** Of a session that only looks. */
@@ -278,7 +281,8 @@ final class IndexFeed implements AutoCloseable {
   @Nullable State load() throws SQLException {
     Begun began = Begun.now();
     AuthorizationIndex index = new AuthorizationIndex();
-    try (Connection connection = connect(LOAD_SILENCE_SECONDS)) {
+    try (Connection connection =
+        connect(app.with("prepareThreshold", BINARY), LOAD_SILENCE_SECONDS)) {
       connection.setReadOnly(true);
       connection.setAutoCommit(false);
       connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);

@@ -28,7 +28,7 @@ final class NodeLease implements AutoCloseable {
   private static final Duration RENEWAL = Duration.ofSeconds(1);
 
   /** Between two renewals, however much was taken in meanwhile. */
-  private static final Duration REST = Duration.ofMillis(10);
+  private static final Duration REST = Duration.ofMillis(5);
 
   private static final Duration RETRY = Duration.ofMillis(200);
 
