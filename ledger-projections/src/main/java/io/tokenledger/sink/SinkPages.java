@@ -23,7 +23,7 @@ final class SinkPages {
   /** A page ends with the entry that reaches this: several sinks hold several pages. */
   private static final int MAX_PAGE_BYTES = 4 * 1_024 * 1_024;
 
-  private static final int FETCHED = 200;
+  private static final int FETCHED = 500;
 
   private static final String HEAD =
       """

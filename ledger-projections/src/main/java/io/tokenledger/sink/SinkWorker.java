@@ -9,6 +9,8 @@ import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
@@ -25,7 +27,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Follows the log for one receiver. Every node runs one for each sink that it knows; a lock lets
- * one deliver. The next page is read while the receiver takes the one before.
+ * one deliver. The next pages are read while the receiver takes the one before.
  */
 final class SinkWorker implements AutoCloseable {
 
@@ -35,6 +37,9 @@ final class SinkWorker implements AutoCloseable {
   static final int MAX_DEAD_LETTERS = 1_000;
 
   private static final int REQUEUED_AT_ONCE = 100;
+
+  /** So many pages are read ahead, each by a thread: one waits for the database, one computes. */
+  private static final int PAGES_AHEAD = 2;
 
   /** New entries are collected so long: a page of one costs nearly what one of a hundred does. */
   private static final Duration LINGER = Duration.ofMillis(200);
@@ -66,7 +71,7 @@ final class SinkWorker implements AutoCloseable {
   private final WakeUp wakeUp = new WakeUp();
   private final Thread thread;
   private final ExecutorService reader;
-  private @Nullable Ahead ahead;
+  private final Deque<Ahead> ahead = new ArrayDeque<>();
   private @Nullable String said;
   private int failures;
   private long lastTreeSize;
@@ -117,7 +122,7 @@ final class SinkWorker implements AutoCloseable {
         .tag("sink", target.name())
         .description("Entries that the receiver refused; 0 on a node that does not deliver")
         .register(meters);
-    this.reader = Executors.newSingleThreadExecutor(work -> daemon(work, "ledger-read-"));
+    this.reader = Executors.newFixedThreadPool(PAGES_AHEAD, work -> daemon(work, "ledger-read-"));
     this.thread = daemon(this::work, "ledger-sink-");
   }
 
@@ -156,7 +161,7 @@ final class SinkWorker implements AutoCloseable {
       } finally {
         lag = 0;
         waitingLetters = 0;
-        ahead = null;
+        ahead.clear();
         sink.reset();
       }
       sleep(STANDBY);
@@ -195,7 +200,7 @@ final class SinkWorker implements AutoCloseable {
         }
       } catch (IOException e) {
         sink.reset();
-        ahead = null;
+        ahead.clear();
         position = durable;
         report(table, String.valueOf(e.getMessage()));
         backOff(table, durable);
@@ -238,15 +243,20 @@ final class SinkWorker implements AutoCloseable {
   }
 
   private SinkPages.Page next(long position) throws SQLException, InterruptedException {
-    Ahead started = ahead;
-    ahead = null;
-    SinkPages.Page page =
-        started != null && started.from() == position
-            ? taken(started.page())
-            : pages.read(position, SinkPages.MAX_PAGE);
-    if (page.hasMore()) {
-      long following = page.next();
-      ahead = new Ahead(following, reader.submit(() -> pages.read(following, SinkPages.MAX_PAGE)));
+    Ahead started = ahead.poll();
+    SinkPages.Page page;
+    if (started != null && started.from() == position) {
+      page = taken(started.page());
+    } else {
+      // Nothing was ahead, or a page ended early for its bytes and those after it began too late.
+      ahead.clear();
+      page = pages.read(position, SinkPages.MAX_PAGE);
+    }
+    long following = ahead.isEmpty() ? page.next() : ahead.getLast().from() + SinkPages.MAX_PAGE;
+    while (ahead.size() < PAGES_AHEAD && following + SinkPages.MAX_PAGE <= page.treeSize()) {
+      long from = following;
+      ahead.add(new Ahead(from, reader.submit(() -> pages.read(from, SinkPages.MAX_PAGE))));
+      following += SinkPages.MAX_PAGE;
     }
     return page;
   }
