@@ -29,7 +29,9 @@ import tools.jackson.databind.json.JsonMapper;
       AuditDiffCommand.class,
       AuditHistoryCommand.class,
       AuditAccessCommand.class,
-      AuditPopulationCommand.class
+      AuditPopulationCommand.class,
+      AuditEraseCommand.class,
+      AuditHoldCommand.class
     })
 final class AuditCommand {
 

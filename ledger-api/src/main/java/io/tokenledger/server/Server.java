@@ -64,6 +64,7 @@ public final class Server implements AutoCloseable {
     CheckRoutes.class,
     GatewayRoutes.class,
     LedgerRoutes.class,
+    PrivacyRoutes.class,
     QuarantineRoutes.class,
     ReplayRoutes.class,
     CatalogueRoutes.class

@@ -33,6 +33,8 @@ final class TableCopy {
           "state.key_check",
           "state.token_usage",
           "state.cursor",
+          "state.erasure",
+          "state.legal_hold",
           "audit.leaf",
           "audit.node",
           "audit.tree_head",

@@ -22,6 +22,8 @@ import io.tokenledger.notices.NoticeWebhook;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
+import io.tokenledger.privacy.Erasures;
+import io.tokenledger.privacy.LegalHolds;
 import io.tokenledger.proof.TransparencyLog;
 import io.tokenledger.quarantine.Quarantine;
 import io.tokenledger.replay.DriftCheck;
@@ -134,6 +136,9 @@ public final class Ledger implements AutoCloseable {
   private final TokenLookup lookup;
   private final RequestLog requests;
   private final AuditLog audit;
+  private final Envelopes envelopes;
+  private final LegalHolds holds;
+  private final Erasures erasures;
   private final Replay replay;
   private final Quarantine quarantine;
   private final ReplayWorker replays;
@@ -169,9 +174,9 @@ public final class Ledger implements AutoCloseable {
     this.writers = pool(app, "ledger-write", options.poolSize(), false, meters);
     this.readers = pool(app, "ledger-read", options.poolSize(), true, meters);
     requireSameKey(writers, key);
-    Envelopes envelopes =
-        new Envelopes(
-            new SubjectKeys(options.subjectKeyStore()), key, options.logOrigin(), options.nodeId());
+    SubjectKeys subjectKeys = new SubjectKeys(options.subjectKeyStore());
+    Envelopes envelopes = new Envelopes(subjectKeys, key, options.logOrigin(), options.nodeId());
+    this.envelopes = envelopes;
     this.key = key;
     this.followers = followers(options, envelopes, reader);
     EventTable table = new EventTable(key);
@@ -183,6 +188,9 @@ public final class Ledger implements AutoCloseable {
     this.requests =
         new RequestLog(
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
+    this.holds = new LegalHolds(writers, requests, this::wake);
+    this.erasures =
+        new Erasures(writers, () -> owner(options.database()), requests, subjectKeys, this::wake);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.replay = new Replay(() -> connect(app), projections(envelopes, reader), reader);
@@ -206,7 +214,8 @@ public final class Ledger implements AutoCloseable {
     this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
     this.answers = new IdempotentAnswers(writers);
     this.housekeeping =
-        new Housekeeping(writers, commands, answers, replay, this::wake, () -> restored() != null);
+        new Housekeeping(
+            writers, commands, answers, replay, erasures, this::wake, () -> restored() != null);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
     this.log =
         new TransparencyLog(
@@ -292,6 +301,10 @@ public final class Ledger implements AutoCloseable {
   private static List<Projection> projections(Envelopes envelopes, EventReader reader) {
     return List.of(
         new AuditLogTable(), new TokenTable(envelopes, reader), new TokenHistoryTable(reader));
+  }
+
+  private static Connection owner(DatabaseUrl owner) throws SQLException {
+    return DriverManager.getConnection(owner.jdbcUrl(), owner.user(), owner.password());
   }
 
   /** A connection of its own, so that long work takes none from those that serve. */
@@ -719,6 +732,25 @@ public final class Ledger implements AutoCloseable {
 
   public Replay replay() {
     return replay;
+  }
+
+  /** What nobody may destroy. */
+  public LegalHolds holds() {
+    return holds;
+  }
+
+  /** What is forgotten of persons. */
+  public Erasures erasures() {
+    return erasures;
+  }
+
+  /**
+   * The subject of who is acted for under that name.
+   *
+   * @param name as {@code Ledger-On-Behalf-Of} says it
+   */
+  public String person(String name) {
+    return envelopes.person(name);
   }
 
   public Quarantine quarantine() {

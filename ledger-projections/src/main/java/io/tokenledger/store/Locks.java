@@ -42,5 +42,8 @@ public final class Locks {
   /** One node compares live projections with the events at a time. Transaction-level. */
   public static final long DRIFT = 0x7106_0052L;
 
+  /** One places or lifts a hold, or erases, at a time: a hold is never placed between. */
+  public static final long PRIVACY = 0x7106_0061L;
+
   private Locks() {}
 }

@@ -1,11 +1,14 @@
 package io.tokenledger.tokens;
 
+import io.tokenledger.audit.ControlEvent.SubjectErased;
+import io.tokenledger.audit.EventType;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.Locks;
+import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
 import io.tokenledger.token.TokenEvent;
@@ -79,6 +82,14 @@ public final class TokenTable implements Projection {
              last_leaf_index     = ?
        WHERE token_id            = ?
          AND last_leaf_index     < ?
+      """;
+
+  private static final String CLEAR_DESCRIPTION =
+      """
+      UPDATE token
+         SET description  = NULL
+       WHERE token_id     = ?
+         AND description IS NOT NULL
       """;
 
   private static final String REVOKE =
@@ -212,6 +223,14 @@ public final class TokenTable implements Projection {
     try (PreparedStatement insert = connection.prepareStatement(INSERT)) {
       boolean waiting = false;
       for (Leaf leaf : leaves) {
+        Long erased = erasedToken(leaf);
+        if (erased != null) {
+          if (waiting) {
+            insert.executeBatch();
+            waiting = false;
+          }
+          clearDescription(connection, erased);
+        }
         List<TokenEvent> events = leaf.tokenEvents(reader);
         for (int part = 0; part < events.size(); part++) {
           TokenEvent event = opened(leaf.eventId(), events.get(part));
@@ -232,6 +251,38 @@ public final class TokenTable implements Projection {
       if (waiting) {
         insert.executeBatch();
       }
+    }
+  }
+
+  /**
+   * The token whose keys were destroyed: what was opened before goes where that leaf is taken. Null
+   * for any other leaf.
+   */
+  private @Nullable Long erasedToken(Leaf leaf) {
+    if (leaf.quarantined() || !leaf.eventType().equals(EventType.SUBJECT_ERASED.storedName())) {
+      return null;
+    }
+    try {
+      for (Object event : reader.read(leaf.eventType(), leaf.revision(), leaf.payload())) {
+        if (event instanceof SubjectErased erased && erased.subject().startsWith("token:")) {
+          return Long.valueOf(erased.subject().substring("token:".length()));
+        }
+      }
+      return null;
+    } catch (UnreadableEvent e) {
+      throw leaf.unreadable(e);
+    } catch (NumberFormatException e) {
+      throw leaf.unreadable(new UnreadableEvent("no number of a token", e));
+    }
+  }
+
+  /**
+   * Removes the words about a token from the table that the connection's {@code search_path} names.
+   */
+  public static void clearDescription(Connection connection, long tokenId) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(CLEAR_DESCRIPTION)) {
+      statement.setLong(1, tokenId);
+      statement.executeUpdate();
     }
   }
 

@@ -171,6 +171,12 @@ class EventJsonTest {
           new ControlEvent.EventQuarantined(48_233, "0193a4f2-0000-7000-8000-000000000000");
       case EVENT_RELEASED ->
           new ControlEvent.EventReleased(48_233, "0193a4f2-0000-7000-8000-000000000000");
+      case SUBJECT_ERASED ->
+          new ControlEvent.SubjectErased(
+              "token:7", List.of("00112233445566778899aabbccddeeff0011223344556677"), 12);
+      case LEGAL_HOLD_PLACED ->
+          new ControlEvent.LegalHoldPlaced("case-17", "token:7", "ingest", T0, null);
+      case LEGAL_HOLD_LIFTED -> new ControlEvent.LegalHoldLifted("case-17");
       default -> throw new AssertionError("no example of " + type);
     };
   }
