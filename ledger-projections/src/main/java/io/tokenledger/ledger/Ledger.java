@@ -349,6 +349,7 @@ public final class Ledger implements AutoCloseable {
       ledger.guard.look();
       ledger.guard.start(WATCH_INTERVAL);
       ledger.probe();
+      ledger.forgetAgain();
       if (ledger.sequencer != null && ledger.watch != null) {
         ledger.sequencer.start();
         ledger.watch.start(WATCH_INTERVAL);
@@ -364,6 +365,15 @@ public final class Ledger implements AutoCloseable {
     } catch (RuntimeException e) {
       ledger.close();
       throw e;
+    }
+  }
+
+  /** Before anything is opened: a key that came back from a backup opens nothing. */
+  private void forgetAgain() {
+    try {
+      erasures.complete();
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("what was erased cannot be read", e);
     }
   }
 

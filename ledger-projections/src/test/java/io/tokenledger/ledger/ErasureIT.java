@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.tokenledger.audit.ControlEvent.LegalHoldPlaced;
+import io.tokenledger.backup.EventBackup;
 import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditFilter;
 import io.tokenledger.history.AuditQuery;
@@ -248,6 +249,32 @@ class ErasureIT {
     ledger.erasures().complete();
     assertFalse(Files.exists(subjects.resolve(id + ".key")));
     assertNotEquals(List.of(id), ledger.erasures().preview(person()).keyIds());
+  }
+
+  @Test
+  void aBackupMadeAfterwardsOpensNothingEvenWithTheKeysOfBefore() throws Exception {
+    Path old = Files.createDirectory(keys.resolve("old"));
+    Files.copy(keys.resolve("ledger.key"), old.resolve("ledger.key"));
+    Files.copy(keys.resolve("signing.key"), old.resolve("signing.key"));
+    Path subjects = Files.createDirectory(old.resolve("subjects"));
+    try (var files = Files.list(keys.resolve("subjects"))) {
+      for (Path file : files.toList()) {
+        Files.copy(file, subjects.resolve(file.getFileName()));
+      }
+    }
+    Erasure erased = erase(person());
+    assertTrue(Files.exists(subjects.resolve(erased.keyIds().get(0) + ".key")));
+    Path backup = keys.resolve("events.zip");
+    EventBackup.write(database, backup);
+    DatabaseUrl restored = TestPostgres.freshDatabase();
+    Schema.migrate(restored);
+    EventBackup.read(backup, restored);
+    try (Ledger again = TestLedger.open(restored, old)) {
+      assertEquals(List.of(), again.erasures().preview(person()).keyIds());
+      assertFalse(Files.exists(subjects.resolve(erased.keyIds().get(0) + ".key")));
+    }
+    Verdict verdict = Ledger.verifyOffline(restored, null, List.of(), null, true, (done, of) -> {});
+    assertTrue(verdict.isClean(), verdict.findings().toString());
   }
 
   @Test
