@@ -32,7 +32,9 @@ import tools.jackson.databind.json.JsonMapper;
       AuditPopulationCommand.class,
       SinkCommands.Sinks.class,
       SinkCommands.DeadLetters.class,
-      SinkCommands.Requeue.class
+      SinkCommands.Requeue.class,
+      AuditEraseCommand.class,
+      AuditHoldCommand.class
     })
 final class AuditCommand {
 

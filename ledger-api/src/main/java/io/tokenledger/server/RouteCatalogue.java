@@ -11,6 +11,8 @@ import static io.tokenledger.audit.EventType.DEAD_LETTERS_REQUEUED;
 import static io.tokenledger.audit.EventType.DECISIONS_DENIED;
 import static io.tokenledger.audit.EventType.EVENT_QUARANTINED;
 import static io.tokenledger.audit.EventType.EVENT_RELEASED;
+import static io.tokenledger.audit.EventType.LEGAL_HOLD_LIFTED;
+import static io.tokenledger.audit.EventType.LEGAL_HOLD_PLACED;
 import static io.tokenledger.audit.EventType.LOG_GENERATION_STARTED;
 import static io.tokenledger.audit.EventType.NAMED_ADMIN_CREATED;
 import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_CREATED;
@@ -18,6 +20,7 @@ import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_REGENERATED;
 import static io.tokenledger.audit.EventType.REPLAY_FINISHED;
 import static io.tokenledger.audit.EventType.REPLAY_REQUESTED;
 import static io.tokenledger.audit.EventType.RESOURCE_TOKEN_CREATED;
+import static io.tokenledger.audit.EventType.SUBJECT_ERASED;
 import static io.tokenledger.audit.EventType.TOKEN_DESCRIBED;
 import static io.tokenledger.audit.EventType.TOKEN_EXPIRY_CHANGED;
 import static io.tokenledger.audit.EventType.TOKEN_PERMISSIONS_CHANGED;
@@ -44,6 +47,7 @@ final class RouteCatalogue {
   private static final String TOKEN_READER = "ledger:tokens:read or ledger:audit:read; admin";
   private static final String REPLAY_READER = "ledger:replay:read or admin";
   private static final String REPLAYER = "ledger:replay:write or admin";
+  private static final String RETENTION_WRITER = "ledger:retention:write or admin";
   private static final String MANAGER =
       "ledger:tokens:write without any ledger:audit or ledger:retention; admin";
 
@@ -214,6 +218,10 @@ final class RouteCatalogue {
               "ledger:audit:write or admin",
               COMMAND_REJECTED,
               DEAD_LETTERS_REQUEUED),
+          route("POST", PrivacyRoutes.ERASURES, RETENTION_WRITER, COMMAND_REJECTED, SUBJECT_ERASED),
+          route("GET", PrivacyRoutes.HOLDS, "ledger:retention:read or admin", COMMAND_REJECTED),
+          route("POST", PrivacyRoutes.HOLDS, RETENTION_WRITER, COMMAND_REJECTED, LEGAL_HOLD_PLACED),
+          route("POST", PrivacyRoutes.LIFT, RETENTION_WRITER, COMMAND_REJECTED, LEGAL_HOLD_LIFTED),
           probe("GET", "/health", "health"),
           probe("GET", "/api/v1/health", "health"),
           probe("GET", "/ready", "ready"),

@@ -65,6 +65,7 @@ public final class Server implements AutoCloseable {
     GatewayRoutes.class,
     FeedRoutes.class,
     LedgerRoutes.class,
+    PrivacyRoutes.class,
     QuarantineRoutes.class,
     SinkRoutes.class,
     ReplayRoutes.class,

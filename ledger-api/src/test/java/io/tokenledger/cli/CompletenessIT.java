@@ -85,6 +85,7 @@ class CompletenessIT {
           "audit population",
           "audit sinks",
           "audit dead-letters",
+          "audit hold list",
           "replay unreadable",
           "replay status",
           "replay history",
@@ -218,6 +219,32 @@ class CompletenessIT {
     return sink;
   }
 
+  /** The subject of a human for whom a token was made. */
+  private static String actedFor() {
+    String name = newName();
+    run(
+        server,
+        server.operator(),
+        verb("create token", "--permission", "db:a:read", "--name", name, "--on-behalf-of", name));
+    HttpResponse<String> found =
+        server.send(
+            "POST",
+            "/api/v1/audit/erasures",
+            "preview-" + name,
+            "{\"person\":\"" + name + "\",\"dry_run\":true}");
+    assertEquals(200, found.statusCode(), found.body());
+    return JsonMapper.shared().readTree(found.body()).path("subject").asString();
+  }
+
+  /** A hold that nobody here placed. */
+  private static String held() {
+    String hold = newName();
+    execute(
+        "INSERT INTO state.legal_hold (hold, held_until) VALUES ('%s', '2000-01-01')"
+            .formatted(hold));
+    return hold;
+  }
+
   private static String execute(String sql) {
     DatabaseUrl url = postgres.url().on("postgres");
     try (Connection connection =
@@ -297,6 +324,17 @@ class CompletenessIT {
     samples.put(
         "POST /api/v1/audit/dead-letters/requeue",
         new Sample("/api/v1/audit/dead-letters/requeue", "{\"sink\":\"" + refusing() + "\"}"));
+    samples.put(
+        "POST /api/v1/audit/erasures",
+        new Sample("/api/v1/audit/erasures", "{\"subject\":\"" + actedFor() + "\"}"));
+    samples.put(
+        "POST /api/v1/audit/holds",
+        new Sample(
+            "/api/v1/audit/holds",
+            "{\"hold\":\"%s\",\"until\":\"2000-01-01T00:00:00Z\"}".formatted(newName())));
+    samples.put(
+        "POST /api/v1/audit/holds/lift",
+        new Sample("/api/v1/audit/holds/lift", "{\"hold\":\"" + held() + "\"}"));
     samples.put(
         "POST /api/v1/audit/exports",
         new Sample("/api/v1/audit/exports?format=ndjson&at=leaf:0", ""));
@@ -467,6 +505,33 @@ class CompletenessIT {
     samples.add(verb("delete token", "--token-name", name, "--yes"));
     samples.add(verb("delete tokens", "--name", many, "--permission", "db:a:read", "--yes"));
     samples.add(verb("import tokens", "--file", rows.toString()));
+    samples.add(verb("audit erase", "--subject", actedFor(), "--yes"));
+    String person = newName();
+    run(
+        server,
+        server.operator(),
+        verb(
+            "create token",
+            "--permission",
+            "db:a:read",
+            "--name",
+            person,
+            "--on-behalf-of",
+            person));
+    samples.add(verb("audit erase", "--person", person, "--yes"));
+    samples.add(
+        verb(
+            "audit hold place",
+            newName(),
+            "--subject",
+            "system",
+            "--by-token",
+            name,
+            "--from",
+            "2000-01-01T00:00:00Z",
+            "--until",
+            "2000-01-02T00:00:00Z"));
+    samples.add(verb("audit hold lift", held()));
     samples.add(verb("replay start", "--wait", "--to", "leaf:0", "--lease", "1h"));
     samples.add(verb("replay start"));
     samples.add(verb("replay pause"));

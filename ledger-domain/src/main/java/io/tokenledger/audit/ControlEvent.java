@@ -1,5 +1,6 @@
 package io.tokenledger.audit;
 
+import java.time.Instant;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -145,6 +146,43 @@ public sealed interface ControlEvent {
 
   /** An event that was quarantined can be read, and is taken again. */
   record EventReleased(long globalIndex, String eventId) implements ControlEvent {}
+
+  /**
+   * The keys of a subject were destroyed: what was sealed under them is unreadable wherever it was
+   * copied to, and every proof is as before.
+   *
+   * @param subject whose: {@code token:7}, {@code person:} and its pseudonym, {@code
+   *     anonymous:2026-11-24} or {@code system}
+   * @param keyIds the keys, of which no sealed field opens from now on
+   * @param eventCount how many events held fields sealed under them
+   */
+  record SubjectErased(String subject, List<String> keyIds, long eventCount)
+      implements ControlEvent {
+    public SubjectErased {
+      keyIds = List.copyOf(keyIds);
+    }
+  }
+
+  /**
+   * What it covers is neither erased nor pruned until it is lifted. Of several bounds all must hold
+   * for an event to be covered; at least one is given.
+   *
+   * @param hold its name
+   * @param subject whose events, as in {@link SubjectErased}; null for anyone's
+   * @param token name of the token that acted or was acted upon; null for any
+   * @param from first instant; null for the beginning
+   * @param until first instant after it; null for no end
+   */
+  record LegalHoldPlaced(
+      String hold,
+      @Nullable String subject,
+      @Nullable String token,
+      @Nullable Instant from,
+      @Nullable Instant until)
+      implements ControlEvent {}
+
+  /** A hold ended; its name is not used again. */
+  record LegalHoldLifted(String hold) implements ControlEvent {}
 
   /**
    * Rows of a live projection are not what the events make.

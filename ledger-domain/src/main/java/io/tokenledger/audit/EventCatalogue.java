@@ -482,6 +482,23 @@ public final class EventCatalogue {
       case EVENT_QUARANTINED ->
           quarantine("An operator let projections pass an event that cannot be read.");
       case EVENT_RELEASED -> quarantine("An event that was quarantined is read and taken again.");
+      case SUBJECT_ERASED ->
+          privacy(
+              "The keys of a subject were destroyed; what was sealed under them is unreadable.",
+              OTHER,
+              identifier("subject", "string"),
+              identifier("key_ids", "array"),
+              plain("event_count", "integer"));
+      case LEGAL_HOLD_PLACED ->
+          privacy(
+              "What it covers is neither erased nor pruned until the hold is lifted.",
+              OTHER,
+              identifier("hold", "string"),
+              identifier("subject", "string"),
+              identifier("token", "string"),
+              plain("from", "time"),
+              plain("until", "time"));
+      case LEGAL_HOLD_LIFTED -> privacy("A legal hold ended.", OTHER, identifier("hold", "string"));
       case PROJECTION_DRIFT_FOUND ->
           service(
               "Rows of a projection are not what the events make.",
@@ -564,6 +581,16 @@ public final class EventCatalogue {
         List.of(fields),
         new Ocsf(EVENT_LOG_ACTIVITY, activityId),
         controls);
+  }
+
+  private static EventDescription privacy(String says, int activityId, Field... fields) {
+    return new EventDescription(
+        says,
+        List.of(),
+        List.of(),
+        List.of(fields),
+        new Ocsf(EVENT_LOG_ACTIVITY, activityId),
+        List.of("NIST AU-9", "NIST AU-11"));
   }
 
   private static EventDescription quarantine(String says) {

@@ -64,6 +64,9 @@ public enum EventType {
       ControlEvent.UnreadableEventFound.class, "UnreadableEventFound", "replay.read"),
   EVENT_QUARANTINED(ControlEvent.EventQuarantined.class, "EventQuarantined", "replay.quarantine"),
   EVENT_RELEASED(ControlEvent.EventReleased.class, "EventReleased", "replay.release"),
+  SUBJECT_ERASED(ControlEvent.SubjectErased.class, "SubjectErased", "privacy.erase"),
+  LEGAL_HOLD_PLACED(ControlEvent.LegalHoldPlaced.class, "LegalHoldPlaced", "privacy.hold"),
+  LEGAL_HOLD_LIFTED(ControlEvent.LegalHoldLifted.class, "LegalHoldLifted", "privacy.lift"),
   PROJECTION_DRIFT_FOUND(
       ControlEvent.ProjectionDriftFound.class, "ProjectionDriftFound", "replay.check_drift"),
   DELIVERY_REFUSED(ControlEvent.DeliveryRefused.class, "DeliveryRefused", "sink.deliver"),

@@ -35,6 +35,8 @@ final class TableCopy {
           "state.cursor",
           "state.sink",
           "state.dead_letter",
+          "state.erasure",
+          "state.legal_hold",
           "audit.leaf",
           "audit.node",
           "audit.tree_head",

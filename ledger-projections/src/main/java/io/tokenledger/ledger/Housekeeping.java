@@ -3,6 +3,7 @@ package io.tokenledger.ledger;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
 import io.tokenledger.idempotency.IdempotentAnswers;
+import io.tokenledger.privacy.Erasures;
 import io.tokenledger.replay.Replay;
 import io.tokenledger.store.Locks;
 import io.tokenledger.token.Actor;
@@ -33,10 +34,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What is due by the clock alone: notices that a token expires soon, the record that it has, and
- * the end of stored answers and of replays that were built for a look. One node at a time does it,
- * under a lock. The aggregate has the last word, so that a notice is never given twice; what it
- * refuses here is not worth an entry in the audit.
+ * What is due by the clock alone: notices that a token expires soon, the record that it has,
+ * erasures that were begun, and the end of stored answers and of replays that were built for a
+ * look. One node at a time does it, under a lock. The aggregate has the last word, so that a notice
+ * is never given twice; what it refuses here is not worth an entry in the audit.
  */
 final class Housekeeping implements AutoCloseable {
 
@@ -54,6 +55,7 @@ final class Housekeeping implements AutoCloseable {
   private final CommandBatches commands;
   private final IdempotentAnswers answers;
   private final Replay replay;
+  private final Erasures erasures;
   private final Runnable wake;
   private final BooleanSupplier resting;
   private @Nullable ScheduledFuture<?> rounds;
@@ -73,12 +75,14 @@ final class Housekeeping implements AutoCloseable {
       CommandBatches commands,
       IdempotentAnswers answers,
       Replay replay,
+      Erasures erasures,
       Runnable wake,
       BooleanSupplier resting) {
     this.writers = writers;
     this.commands = commands;
     this.answers = answers;
     this.replay = replay;
+    this.erasures = erasures;
     this.wake = wake;
     this.resting = resting;
   }
@@ -95,6 +99,7 @@ final class Housekeeping implements AutoCloseable {
     }
     try {
       run(Instant.now());
+      erasures.complete();
       int deleted = answers.deleteOld();
       if (deleted > 0) {
         LOG.debug("{} stored answers are a day old and deleted", deleted);

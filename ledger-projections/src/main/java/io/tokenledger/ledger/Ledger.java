@@ -23,6 +23,8 @@ import io.tokenledger.notices.NoticeWebhook;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
+import io.tokenledger.privacy.Erasures;
+import io.tokenledger.privacy.LegalHolds;
 import io.tokenledger.proof.TransparencyLog;
 import io.tokenledger.quarantine.Quarantine;
 import io.tokenledger.replay.DriftCheck;
@@ -137,6 +139,9 @@ public final class Ledger implements AutoCloseable {
   private final Authorization authorization;
   private final RequestLog requests;
   private final AuditLog audit;
+  private final Envelopes envelopes;
+  private final LegalHolds holds;
+  private final Erasures erasures;
   private final Replay replay;
   private final Quarantine quarantine;
   private final ReplayWorker replays;
@@ -174,9 +179,9 @@ public final class Ledger implements AutoCloseable {
     this.writers = pool(app, "ledger-write", options.poolSize(), false, meters);
     this.readers = pool(app, "ledger-read", options.poolSize(), true, meters);
     requireSameKey(writers, key);
-    Envelopes envelopes =
-        new Envelopes(
-            new SubjectKeys(options.subjectKeyStore()), key, options.logOrigin(), options.nodeId());
+    SubjectKeys subjectKeys = new SubjectKeys(options.subjectKeyStore());
+    Envelopes envelopes = new Envelopes(subjectKeys, key, options.logOrigin(), options.nodeId());
+    this.envelopes = envelopes;
     this.key = key;
     this.followers = followers(options, envelopes, reader);
     EventTable table = new EventTable(key);
@@ -198,6 +203,9 @@ public final class Ledger implements AutoCloseable {
     this.requests =
         new RequestLog(
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
+    this.holds = new LegalHolds(writers, requests, this::wake);
+    this.erasures =
+        new Erasures(writers, () -> owner(options.database()), requests, subjectKeys, this::wake);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.sinks =
@@ -229,7 +237,8 @@ public final class Ledger implements AutoCloseable {
     this.sql = new SqlQueries(logins.sql(), QUERY_LIMIT, meters);
     this.answers = new IdempotentAnswers(writers);
     this.housekeeping =
-        new Housekeeping(writers, commands, answers, replay, this::wake, () -> restored() != null);
+        new Housekeeping(
+            writers, commands, answers, replay, erasures, this::wake, () -> restored() != null);
     this.refusals = Executors.newFixedThreadPool(4, Ledger::refusalThread);
     this.log =
         new TransparencyLog(
@@ -322,6 +331,10 @@ public final class Ledger implements AutoCloseable {
         new AuditLogTable(), new TokenTable(envelopes, reader), new TokenHistoryTable(reader));
   }
 
+  private static Connection owner(DatabaseUrl owner) throws SQLException {
+    return DriverManager.getConnection(owner.jdbcUrl(), owner.user(), owner.password());
+  }
+
   /** A connection of its own, so that long work takes none from those that serve. */
   private static Connection connect(DatabaseUrl app) throws SQLException {
     Connection connection = DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
@@ -370,6 +383,7 @@ public final class Ledger implements AutoCloseable {
       ledger.guard.start(WATCH_INTERVAL);
       ledger.probe();
       ledger.authorization.start();
+      ledger.forgetAgain();
       if (ledger.sequencer != null && ledger.watch != null) {
         ledger.sequencer.start();
         ledger.watch.start(WATCH_INTERVAL);
@@ -386,6 +400,15 @@ public final class Ledger implements AutoCloseable {
     } catch (RuntimeException e) {
       ledger.close();
       throw e;
+    }
+  }
+
+  /** Before anything is opened: a key that came back from a backup opens nothing. */
+  private void forgetAgain() {
+    try {
+      erasures.complete();
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("what was erased cannot be read", e);
     }
   }
 
@@ -773,6 +796,25 @@ public final class Ledger implements AutoCloseable {
   /** The receivers of the log. */
   public Sinks sinks() {
     return sinks;
+  }
+
+  /** What nobody may destroy. */
+  public LegalHolds holds() {
+    return holds;
+  }
+
+  /** What is forgotten of persons. */
+  public Erasures erasures() {
+    return erasures;
+  }
+
+  /**
+   * The subject of who is acted for under that name.
+   *
+   * @param name as {@code Ledger-On-Behalf-Of} says it
+   */
+  public String person(String name) {
+    return envelopes.person(name);
   }
 
   public Quarantine quarantine() {

@@ -388,10 +388,11 @@ public final class RequestLog implements AutoCloseable {
    * no death of the node comes between. The caller commits, and the events' places in the log are
    * its care.
    *
+   * @return their ids
    * @throws SQLException when they cannot be inserted
    * @throws LedgerUnavailable when they cannot be sealed
    */
-  public void append(
+  public List<String> append(
       Connection connection, List<? extends ControlEvent> events, RequestContext context)
       throws SQLException {
     Instant now = clock.instant();
@@ -404,6 +405,7 @@ public final class RequestLog implements AutoCloseable {
       throw new LedgerUnavailable("an event of the log itself cannot be sealed", e);
     }
     table.append(connection, rows);
+    return rows.stream().map(EventTable.Row::eventId).toList();
   }
 
   private static Kind kind(
@@ -766,6 +768,15 @@ public final class RequestLog implements AutoCloseable {
     }
     if (event instanceof ControlEvent.EventReleased released) {
       return done(event, "event", "event:" + released.eventId());
+    }
+    if (event instanceof ControlEvent.SubjectErased erased) {
+      return done(event, "subject", erased.subject());
+    }
+    if (event instanceof ControlEvent.LegalHoldPlaced placed) {
+      return done(event, "hold", "hold:" + placed.hold());
+    }
+    if (event instanceof ControlEvent.LegalHoldLifted lifted) {
+      return done(event, "hold", "hold:" + lifted.hold());
     }
     if (event instanceof ControlEvent.ConfigurationChanged changed) {
       return new What(

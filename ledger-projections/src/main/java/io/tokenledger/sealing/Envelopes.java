@@ -245,13 +245,18 @@ public final class Envelopes {
    */
   private String subject(RequestContext context, Instant occurredAt) {
     if (context.onBehalfOf() != null) {
-      return "person:" + ledgerKey.pseudonym("person", context.onBehalfOf());
+      return person(context.onBehalfOf());
     }
     return switch (context.actor().type()) {
       case TOKEN -> "token:" + context.actor().tokenId();
       case SYSTEM -> "system";
       case ANONYMOUS -> "anonymous:" + occurredAt.toString().substring(0, 10);
     };
+  }
+
+  /** The subject that stands for the human of that name: nobody without the key can tell whom. */
+  public String person(String name) {
+    return "person:" + ledgerKey.pseudonym("person", name);
   }
 
   private @Nullable String seal(

@@ -2,10 +2,13 @@ package io.tokenledger.sealing;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
@@ -13,10 +16,12 @@ import java.security.SecureRandom;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import javax.crypto.spec.SecretKeySpec;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One AES-256 key for each subject, a file each in a directory that lies apart from the events and
@@ -33,15 +38,20 @@ public final class SubjectKeys {
   private static final int CACHED_KEYS = 10_000;
   private static final String SUFFIX = ".key";
 
+  /** How long a key is used without a look whether another node destroyed it, nanoseconds. */
+  private static final long TRUST_NANOS = 1_000_000_000L;
+
   private final Path directory;
   private final SecureRandom random = new SecureRandom();
-  private final Map<String, Key> bySubject = cache();
-  private final Map<String, Key> byId = cache();
+  private final Map<String, Known> bySubject = cache();
+  private final Map<String, Known> byId = cache();
 
   /**
    * @param id 48 lower-case hexadecimal digits: 32 of the subject's digest, 16 random
    */
   record Key(String id, SecretKeySpec secret) {}
+
+  private record Known(Key key, long seenNanos) {}
 
   /**
    * The keys in that directory, which is made when it is missing.
@@ -66,20 +76,20 @@ public final class SubjectKeys {
 
   /** The key under which new fields of this subject are sealed; made when there is none. */
   synchronized Key forSubject(String subject) {
-    Key known = bySubject.get(subject);
+    Key known = known(bySubject, subject);
     if (known != null) {
       return known;
     }
     String digest = digest(subject);
     Key key = stored(digest).orElseGet(() -> create(digest));
-    bySubject.put(subject, key);
-    byId.put(key.id(), key);
+    remember(bySubject, subject, key);
+    remember(byId, key.id(), key);
     return key;
   }
 
   /** The key of that id, or empty when it was destroyed or never here. */
   synchronized Optional<Key> byId(String id) {
-    Key known = byId.get(id);
+    Key known = known(byId, id);
     if (known != null) {
       return Optional.of(known);
     }
@@ -87,8 +97,75 @@ public final class SubjectKeys {
       return Optional.empty();
     }
     Optional<Key> read = read(id);
-    read.ifPresent(key -> byId.put(id, key));
+    read.ifPresent(key -> remember(byId, id, key));
     return read;
+  }
+
+  /** From memory, while its file is there; null when it must be looked for. */
+  private @Nullable Key known(Map<String, Known> cache, String name) {
+    Known known = cache.get(name);
+    if (known == null) {
+      return null;
+    }
+    if (System.nanoTime() - known.seenNanos() < TRUST_NANOS) {
+      return known.key();
+    }
+    if (Files.exists(file(known.key().id()))) {
+      remember(cache, name, known.key());
+      return known.key();
+    }
+    cache.remove(name);
+    return null;
+  }
+
+  private static void remember(Map<String, Known> cache, String name, Key key) {
+    cache.put(name, new Known(key, System.nanoTime()));
+  }
+
+  /** The ids of all keys of that subject, sorted; empty when nothing is sealed for it. */
+  public List<String> ids(String subject) {
+    String digest = digest(subject);
+    try (Stream<Path> files = Files.list(directory)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.startsWith(digest) && name.endsWith(SUFFIX))
+          .map(name -> name.substring(0, name.length() - SUFFIX.length()))
+          .sorted()
+          .toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException("subject key store cannot be listed", e);
+    }
+  }
+
+  /**
+   * Destroys a key: nothing that is sealed under it opens any more, here at once and on nodes that
+   * share the directory within a second. Does nothing when it is gone already.
+   *
+   * @return whether it was there
+   * @throws UncheckedIOException when it cannot be removed
+   */
+  public synchronized boolean destroy(String id) {
+    bySubject.values().removeIf(known -> known.key().id().equals(id));
+    byId.remove(id);
+    if (!id.matches("[0-9a-f]{48}") || !Files.exists(file(id))) {
+      return false;
+    }
+    try {
+      // The bytes first: removing a name leaves them on the disk. Not every disk writes in place.
+      try (FileChannel channel = FileChannel.open(file(id), StandardOpenOption.WRITE)) {
+        channel.write(ByteBuffer.allocate(Math.toIntExact(channel.size())));
+        channel.force(true);
+      }
+      boolean removed = Files.deleteIfExists(file(id));
+      try (FileChannel names = FileChannel.open(directory, StandardOpenOption.READ)) {
+        names.force(true);
+      }
+      return removed;
+    } catch (NoSuchFileException e) {
+      return false;
+    } catch (IOException e) {
+      throw new UncheckedIOException("subject key cannot be destroyed", e);
+    }
   }
 
   private Optional<Key> stored(String digest) {
@@ -144,13 +221,13 @@ public final class SubjectKeys {
     }
   }
 
-  private static Map<String, Key> cache() {
+  private static Map<String, Known> cache() {
     return Collections.synchronizedMap(
         new LinkedHashMap<>(64, 0.75f, true) {
           private static final long serialVersionUID = 1L;
 
           @Override
-          protected boolean removeEldestEntry(Map.Entry<String, Key> eldest) {
+          protected boolean removeEldestEntry(Map.Entry<String, Known> eldest) {
             return size() > CACHED_KEYS;
           }
         });

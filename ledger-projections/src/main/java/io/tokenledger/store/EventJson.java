@@ -10,6 +10,8 @@ import io.tokenledger.audit.ControlEvent.EventQuarantined;
 import io.tokenledger.audit.ControlEvent.EventReleased;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.ControlEvent.GrantDriftFound;
+import io.tokenledger.audit.ControlEvent.LegalHoldLifted;
+import io.tokenledger.audit.ControlEvent.LegalHoldPlaced;
 import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
 import io.tokenledger.audit.ControlEvent.ProjectionDriftFound;
 import io.tokenledger.audit.ControlEvent.RestoreAccepted;
@@ -17,6 +19,7 @@ import io.tokenledger.audit.ControlEvent.ServiceStarted;
 import io.tokenledger.audit.ControlEvent.ServiceStopped;
 import io.tokenledger.audit.ControlEvent.SigningKeyRotated;
 import io.tokenledger.audit.ControlEvent.SigningRefused;
+import io.tokenledger.audit.ControlEvent.SubjectErased;
 import io.tokenledger.audit.ControlEvent.UnreadableEventFound;
 import io.tokenledger.audit.ControlEvent.WitnessRefused;
 import io.tokenledger.audit.EventType;
@@ -222,6 +225,19 @@ public final class EventJson {
       json.put("global_index", found.globalIndex());
       json.put("event_id", found.eventId());
       json.put("reason", found.reason());
+    } else if (event instanceof SubjectErased erased) {
+      json.put("subject", erased.subject());
+      ArrayNode keyIds = json.putArray("key_ids");
+      erased.keyIds().forEach(keyIds::add);
+      json.put("event_count", erased.eventCount());
+    } else if (event instanceof LegalHoldPlaced placed) {
+      json.put("hold", placed.hold());
+      json.put("subject", placed.subject());
+      json.put("token", placed.token());
+      json.put("from", placed.from() == null ? null : placed.from().toString());
+      json.put("until", placed.until() == null ? null : placed.until().toString());
+    } else if (event instanceof LegalHoldLifted lifted) {
+      json.put("hold", lifted.hold());
     } else if (event instanceof EventQuarantined quarantined) {
       json.put("global_index", quarantined.globalIndex());
       json.put("event_id", quarantined.eventId());
@@ -501,6 +517,17 @@ public final class EventJson {
           new EventQuarantined(number(json, "global_index"), string(json, "event_id"));
       case EVENT_RELEASED ->
           new EventReleased(number(json, "global_index"), string(json, "event_id"));
+      case SUBJECT_ERASED ->
+          new SubjectErased(
+              string(json, "subject"), strings(json, "key_ids"), number(json, "event_count"));
+      case LEGAL_HOLD_PLACED ->
+          new LegalHoldPlaced(
+              string(json, "hold"),
+              optionalString(json, "subject"),
+              optionalString(json, "token"),
+              bound(json, "from"),
+              bound(json, "until"));
+      case LEGAL_HOLD_LIFTED -> new LegalHoldLifted(string(json, "hold"));
       case PROJECTION_DRIFT_FOUND ->
           new ProjectionDriftFound(
               string(json, "projection"),
@@ -572,6 +599,11 @@ public final class EventJson {
   private static @Nullable String optionalString(JsonNode json, String field) {
     JsonNode value = json.get(field);
     return value == null || value.isNull() ? null : value.stringValue();
+  }
+
+  private static @Nullable Instant bound(JsonNode json, String field) {
+    String text = optionalString(json, field);
+    return text == null ? null : Instant.parse(text);
   }
 
   private static List<String> strings(JsonNode json, String field) {

@@ -48,5 +48,8 @@ public final class Locks {
    */
   public static final int SINK = 0x7106_0060;
 
+  /** One places or lifts a hold, or erases, at a time: a hold is never placed between. */
+  public static final long PRIVACY = 0x7106_0061L;
+
   private Locks() {}
 }

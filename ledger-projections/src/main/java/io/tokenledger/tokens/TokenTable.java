@@ -1,5 +1,7 @@
 package io.tokenledger.tokens;
 
+import io.tokenledger.audit.ControlEvent.SubjectErased;
+import io.tokenledger.audit.EventType;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.follow.Rounds;
@@ -7,6 +9,7 @@ import io.tokenledger.permission.Permissions;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.Locks;
+import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.SecretHash;
 import io.tokenledger.token.TokenEvent;
@@ -80,6 +83,14 @@ public final class TokenTable implements Projection {
              last_leaf_index     = ?
        WHERE token_id            = ?
          AND last_leaf_index     < ?
+      """;
+
+  private static final String CLEAR_DESCRIPTION =
+      """
+      UPDATE token
+         SET description  = NULL
+       WHERE token_id     = ?
+         AND description IS NOT NULL
       """;
 
   private static final String REVOKE =
@@ -210,6 +221,13 @@ public final class TokenTable implements Projection {
 
   @Override
   public void take(Connection connection, List<Leaf> leaves) throws SQLException {
+    // Words opened from now on are of a later key: those of before go first.
+    for (Leaf leaf : leaves) {
+      Long erased = erasedToken(leaf);
+      if (erased != null) {
+        clearDescription(connection, erased);
+      }
+    }
     List<Step> steps = new ArrayList<>();
     for (Leaf leaf : leaves) {
       List<TokenEvent> events = leaf.tokenEvents(reader);
@@ -251,6 +269,38 @@ public final class TokenTable implements Projection {
    * @param seenBefore the row has seen it when its last leaf is this one or a later one
    */
   private record Step(Leaf leaf, TokenEvent event, long seenBefore) {}
+
+  /**
+   * The token whose keys were destroyed: what was opened before goes where that leaf is taken. Null
+   * for any other leaf.
+   */
+  private @Nullable Long erasedToken(Leaf leaf) {
+    if (leaf.quarantined() || !leaf.eventType().equals(EventType.SUBJECT_ERASED.storedName())) {
+      return null;
+    }
+    try {
+      for (Object event : reader.read(leaf.eventType(), leaf.revision(), leaf.payload())) {
+        if (event instanceof SubjectErased erased && erased.subject().startsWith("token:")) {
+          return Long.valueOf(erased.subject().substring("token:".length()));
+        }
+      }
+      return null;
+    } catch (UnreadableEvent e) {
+      throw leaf.unreadable(e);
+    } catch (NumberFormatException e) {
+      throw leaf.unreadable(new UnreadableEvent("no number of a token", e));
+    }
+  }
+
+  /**
+   * Removes the words about a token from the table that the connection's {@code search_path} names.
+   */
+  public static void clearDescription(Connection connection, long tokenId) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(CLEAR_DESCRIPTION)) {
+      statement.setLong(1, tokenId);
+      statement.executeUpdate();
+    }
+  }
 
   /** The event with its free text in clear, empty once the key of it is gone. */
   private TokenEvent opened(String eventId, TokenEvent event) {

@@ -76,6 +76,15 @@ public final class DatabaseVerification {
        LIMIT 1000
       """;
 
+  private static final String ERASURES =
+      """
+      SELECT leaf.leaf_index, event.payload
+        FROM ledger.event AS event
+        JOIN audit.leaf   AS leaf ON leaf.global_index = event.global_index
+       WHERE event.event_type = 'SubjectErased'
+       ORDER BY leaf.leaf_index
+      """;
+
   private static final String WITHOUT_LEAF =
       """
       SELECT event.global_index, event.event_id, event.aggregate_id, event.sequence_number,
@@ -93,6 +102,7 @@ public final class DatabaseVerification {
        LIMIT ?
       """;
 
+  private final ErasedFields erased = new ErasedFields();
   private final Map<Integer, Map<Long, byte[]>> nodes = new HashMap<>();
   private final LogAudit audit;
   private final @Nullable Policy policy;
@@ -148,7 +158,9 @@ public final class DatabaseVerification {
         Policy believing = policy(connection);
         rememberNewest(connection, believing);
         remembered.forEach(note -> audit.remember(note, believing, false));
+        readErasures(connection);
         readLeaves(connection, believing, progress);
+        erased.lines().forEach(audit::note);
         compareNodes(connection);
         compareHead(connection);
         findBrokenStreams(connection);
@@ -191,6 +203,15 @@ public final class DatabaseVerification {
       }
     }
     return Policy.of(keys);
+  }
+
+  private void readErasures(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(ERASURES);
+        ResultSet row = statement.executeQuery()) {
+      while (row.next()) {
+        erased.erasure(row.getLong("leaf_index"), row.getString("payload"));
+      }
+    }
   }
 
   private void readLeaves(Connection connection, Policy believing, Progress progress)
@@ -305,6 +326,9 @@ public final class DatabaseVerification {
     }
     audit.leaf(leaf.entry());
     audit.body(leafIndex, leaf.entry(), event);
+    if (event != null) {
+      erased.event(leafIndex, event.row().payload(), event.row().metadata());
+    }
   }
 
   private void compareNodes(Connection connection) throws SQLException {

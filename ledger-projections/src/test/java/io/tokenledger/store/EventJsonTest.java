@@ -174,6 +174,12 @@ class EventJsonTest {
       case DELIVERY_REFUSED ->
           new ControlEvent.DeliveryRefused("siem", 48_231, "the receiver answered 422");
       case DEAD_LETTERS_REQUEUED -> new ControlEvent.DeadLettersRequeued("siem", 3, 48_231, 48_240);
+      case SUBJECT_ERASED ->
+          new ControlEvent.SubjectErased(
+              "token:7", List.of("00112233445566778899aabbccddeeff0011223344556677"), 12);
+      case LEGAL_HOLD_PLACED ->
+          new ControlEvent.LegalHoldPlaced("case-17", "token:7", "ingest", T0, null);
+      case LEGAL_HOLD_LIFTED -> new ControlEvent.LegalHoldLifted("case-17");
       default -> throw new AssertionError("no example of " + type);
     };
   }

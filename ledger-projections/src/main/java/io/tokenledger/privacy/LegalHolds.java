@@ -1,0 +1,202 @@
+package io.tokenledger.privacy;
+
+import io.tokenledger.audit.ControlEvent.LegalHoldLifted;
+import io.tokenledger.audit.ControlEvent.LegalHoldPlaced;
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.requests.RequestLog;
+import io.tokenledger.store.EventTable;
+import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.Locks;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.List;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * All SQL on {@code state.legal_hold} that writes. A hold beats retention and erasure; placing and
+ * lifting one are events in the same transaction, and who placed it does not lift it.
+ */
+public final class LegalHolds {
+
+  private static final String CONSTRAINT = "legal_hold_pkey";
+  private static final int MAX_LISTED = 1_000;
+
+  private static final String LOCK =
+      """
+      SELECT pg_advisory_xact_lock(?)
+      """;
+
+  private static final String PLACE =
+      """
+      INSERT INTO state.legal_hold
+        (hold, subject, token_name, held_from, held_until, placed_by_token_id)
+      VALUES (?, ?, ?, ?, ?, ?)
+      """;
+
+  private static final String LIFT =
+      """
+      UPDATE state.legal_hold
+         SET lifted_at  = clock_timestamp()
+       WHERE hold       = ?
+         AND lifted_at IS NULL
+      RETURNING placed_by_token_id
+      """;
+
+  private static final String LIST =
+      """
+      SELECT hold, subject, token_name, held_from, held_until, placed_at, placed_by_token_id,
+             lifted_at
+        FROM state.legal_hold
+       ORDER BY lifted_at IS NOT NULL, placed_at DESC
+       LIMIT ?
+      """;
+
+  private final DataSource writers;
+  private final RequestLog requests;
+  private final Runnable wake;
+
+  /**
+   * @param writers connections that do not commit by themselves
+   * @param wake called when an event was committed
+   */
+  public LegalHolds(DataSource writers, RequestLog requests, Runnable wake) {
+    this.writers = writers;
+    this.requests = requests;
+    this.wake = wake;
+  }
+
+  /**
+   * Holds what those bounds cover from now on.
+   *
+   * @throws PrivacyRefused when there is or was a hold of that name
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public void place(LegalHoldPlaced hold, RequestContext context) {
+    try (Connection connection = writers.getConnection()) {
+      try {
+        lock(connection);
+        insert(connection, hold, context);
+        requests.append(connection, List.of(hold), context);
+        connection.commit();
+      } finally {
+        connection.rollback();
+      }
+    } catch (SQLException e) {
+      if (CONSTRAINT.equals(EventTable.violatedConstraint(e))) {
+        throw new PrivacyRefused("hold_exists", "there is or was a hold named " + hold.hold());
+      }
+      throw new LedgerUnavailable("nothing is held", e);
+    }
+    wake.run();
+  }
+
+  private static void insert(Connection connection, LegalHoldPlaced hold, RequestContext context)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(PLACE)) {
+      statement.setString(1, hold.hold());
+      statement.setString(2, hold.subject());
+      statement.setString(3, hold.token());
+      statement.setObject(4, offset(hold.from()));
+      statement.setObject(5, offset(hold.until()));
+      statement.setObject(6, tokenId(context));
+      statement.executeUpdate();
+    }
+  }
+
+  /**
+   * Ends a hold.
+   *
+   * @throws PrivacyRefused when there is none of that name, or the acting token placed it: that
+   *     takes a second one
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public void lift(String hold, RequestContext context) {
+    try (Connection connection = writers.getConnection()) {
+      try {
+        lock(connection);
+        try (PreparedStatement statement = connection.prepareStatement(LIFT)) {
+          statement.setString(1, hold);
+          try (ResultSet row = statement.executeQuery()) {
+            if (!row.next()) {
+              throw new PrivacyRefused("no_hold", "there is no hold named " + hold);
+            }
+            Long placedBy = row.getObject(1, Long.class);
+            if (placedBy != null && placedBy.equals(tokenId(context))) {
+              throw new PrivacyRefused(
+                  "second_person", "who placed a hold does not lift it: another token must");
+            }
+          }
+        }
+        requests.append(connection, List.of(new LegalHoldLifted(hold)), context);
+        connection.commit();
+      } finally {
+        connection.rollback();
+      }
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the hold was not lifted", e);
+    }
+    wake.run();
+  }
+
+  /**
+   * Those that hold, newest first, then those that were lifted; a thousand at most.
+   *
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public List<LegalHold> list() {
+    List<LegalHold> holds = new ArrayList<>();
+    try (Connection connection = writers.getConnection()) {
+      try (PreparedStatement statement = connection.prepareStatement(LIST)) {
+        statement.setInt(1, MAX_LISTED);
+        try (ResultSet row = statement.executeQuery()) {
+          while (row.next()) {
+            Instant placedAt = row.getObject("placed_at", OffsetDateTime.class).toInstant();
+            holds.add(
+                new LegalHold(
+                    row.getString("hold"),
+                    row.getString("subject"),
+                    row.getString("token_name"),
+                    instant(row, "held_from"),
+                    instant(row, "held_until"),
+                    placedAt,
+                    row.getObject("placed_by_token_id", Long.class),
+                    instant(row, "lifted_at")));
+          }
+        }
+      } finally {
+        connection.rollback();
+      }
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("the holds cannot be read", e);
+    }
+    return holds;
+  }
+
+  /** Nothing is held, lifted or erased beside the transaction that has this. */
+  static void lock(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(LOCK)) {
+      statement.setLong(1, Locks.PRIVACY);
+      statement.execute();
+    }
+  }
+
+  private static @Nullable Long tokenId(RequestContext context) {
+    return context.actor().tokenId() == null ? null : context.actor().tokenId().value();
+  }
+
+  private static @Nullable OffsetDateTime offset(@Nullable Instant instant) {
+    return instant == null ? null : instant.atOffset(ZoneOffset.UTC);
+  }
+
+  private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {
+    OffsetDateTime at = row.getObject(column, OffsetDateTime.class);
+    return at == null ? null : at.toInstant();
+  }
+}
