@@ -185,8 +185,8 @@ class AuditRoutes {
         entry.occurredAt().toString(),
         entry.recordedAt(),
         entry.sequencedAt(),
-        JsonText.JSON.readTree(entry.payload()),
-        JsonText.JSON.readTree(entry.envelope()));
+        entry.payload(),
+        entry.envelope());
   }
 
   private static final String CSV_HEADING =
@@ -195,7 +195,7 @@ class AuditRoutes {
           + "source_ip,on_behalf_of,ticket,reason,request_id,correlation_id,payload";
 
   private static String csv(AuditEntry entry) {
-    JsonNode envelope = JsonText.JSON.readTree(entry.envelope());
+    JsonNode envelope = entry.envelope();
     return CsvRow.of(
         Arrays.asList(
             Long.toString(entry.leafIndex()),
@@ -220,7 +220,7 @@ class AuditRoutes {
             text(envelope.path("reason")),
             entry.requestId(),
             text(envelope.path("correlation_id")),
-            entry.payload()));
+            entry.payload().toString()));
   }
 
   private static @Nullable String text(JsonNode node) {
@@ -364,7 +364,7 @@ class AuditRoutes {
       throws IOException {
     String right = audits.require(request);
     AuditEvent event = find(eventId);
-    JsonNode payload = JsonText.JSON.readTree(event.entry().payload());
+    JsonNode payload = event.entry().payload();
     String format = payload.path("format").asString("");
     boolean isExport =
         event.entry().eventType().equals(EventType.AUDIT_EXPORTED.storedName())

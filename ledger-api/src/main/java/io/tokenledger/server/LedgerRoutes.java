@@ -43,8 +43,8 @@ class LedgerRoutes {
     if (entry.quarantined()) {
       json.put("quarantined", true);
     }
-    json.set("payload", JsonText.JSON.readTree(entry.payload()));
-    json.set("envelope", JsonText.JSON.readTree(entry.envelope()));
+    json.set("payload", entry.payload());
+    json.set("envelope", entry.envelope());
     return json;
   }
 

@@ -2,6 +2,7 @@ package io.tokenledger.history;
 
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /**
  * One row of the audit log with its envelope opened for a reader who may see it.
@@ -10,9 +11,8 @@ import org.jspecify.annotations.Nullable;
  * @param globalIndex place in the event table
  * @param recordedAt the database's clock at the insert
  * @param count how many requests it stands for, 1 for a state change
- * @param payload the stored payload, JSON text, opened as the envelope
- * @param envelope the stored envelope, JSON text, with every sealed field opened, or null where its
- *     key is gone
+ * @param payload the stored payload, opened as the envelope
+ * @param envelope the stored envelope with every sealed field opened, or null where its key is gone
  * @param quarantined whether it cannot be read and projections passed it; payload and envelope are
  *     then what they are, a JSON string or an empty object where they are no JSON
  */
@@ -35,6 +35,6 @@ public record AuditEntry(
     @Nullable String targetName,
     String requestId,
     long count,
-    String payload,
-    String envelope,
+    JsonNode payload,
+    JsonNode envelope,
     boolean quarantined) {}

@@ -201,8 +201,8 @@ public final class AuditLog {
 
   private boolean matches(AuditFilter filter, ResultSet row) throws SQLException {
     String eventId = row.getString("event_id");
-    JsonNode payload = envelopes.openedPayload(eventId, row.getString("payload"));
-    return filter.matches(payload, envelopes.opened(eventId, row.getString("metadata")));
+    JsonNode payload = envelopes.openPayload(eventId, row.getString("payload"));
+    return filter.matches(payload, envelopes.open(eventId, row.getString("metadata")));
   }
 
   /** How many events of each kind match. */

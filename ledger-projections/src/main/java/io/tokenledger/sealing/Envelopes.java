@@ -185,14 +185,7 @@ public final class Envelopes {
   }
 
   /** The payload for a reader who may see it, as {@link #open}. */
-  public String openPayload(String eventId, String payload) {
-    JsonNode json = openedPayload(eventId, payload);
-    boolean asStored = !payload.contains(SEALED) && !NO_JSON.equals(json.path(ERROR).asString(""));
-    return asStored ? payload : json.toString();
-  }
-
-  /** The same, read. */
-  public JsonNode openedPayload(String eventId, String payload) {
+  public JsonNode openPayload(String eventId, String payload) {
     JsonNode json = read(payload);
     open(eventId, PAYLOAD.substring(0, PAYLOAD.length() - 1), json);
     return json;
@@ -204,12 +197,7 @@ public final class Envelopes {
    *
    * @param metadata what {@link #write} made
    */
-  public String open(String eventId, String metadata) {
-    return opened(eventId, metadata).toString();
-  }
-
-  /** The same, read. */
-  public JsonNode opened(String eventId, String metadata) {
+  public JsonNode open(String eventId, String metadata) {
     JsonNode json = read(metadata);
     open(eventId, "", json);
     return json;

@@ -37,7 +37,6 @@ import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The life of a node as the audit tells it: that it began to serve and with which settings, once an
@@ -47,8 +46,6 @@ import tools.jackson.databind.json.JsonMapper;
 public final class ServiceLife implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(ServiceLife.class);
-
-  private static final JsonMapper JSON = JsonMapper.shared();
 
   /** How many starts of all nodes are looked through for the last one of this node. */
   private static final int MAX_STARTS = 1_000;
@@ -125,14 +122,16 @@ public final class ServiceLife implements AutoCloseable {
         .search(AuditQuery.newest(EventType.SERVICE_STARTED.action(), MAX_STARTS))
         .entries()
         .stream()
-        .filter(entry -> JSON.readTree(entry.envelope()).path("node").asString("").equals(nodeId))
+        .filter(entry -> entry.envelope().path("node").asString("").equals(nodeId))
         .findFirst()
         .map(ServiceLife::started);
   }
 
   private static ServiceStarted started(AuditEntry entry) {
     return (ServiceStarted)
-        EventReader.CURRENT.read(entry.eventType(), entry.revision(), entry.payload()).get(0);
+        EventReader.CURRENT
+            .read(entry.eventType(), entry.revision(), entry.payload().toString())
+            .get(0);
   }
 
   private void recordChanges(Map<String, String> before, Map<String, String> after) {

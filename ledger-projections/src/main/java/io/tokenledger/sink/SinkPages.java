@@ -142,7 +142,7 @@ final class SinkPages {
         row.getString("occurred_at"),
         row.getObject("recorded_at", OffsetDateTime.class).toInstant(),
         row.getObject("sequenced_at", OffsetDateTime.class).toInstant(),
-        envelopes.openedPayload(eventId, row.getString("payload")),
-        envelopes.opened(eventId, row.getString("metadata")));
+        envelopes.openPayload(eventId, row.getString("payload")),
+        envelopes.open(eventId, row.getString("metadata")));
   }
 }

@@ -196,7 +196,7 @@ class ErasureIT {
     assertEquals(List.of(), columnsWith(NAME));
     AuditEntry said = entries("privacy.erase").get(0);
     assertEquals(erased.eventId(), said.eventId());
-    assertTrue(said.payload().contains(person()), said.payload());
+    assertTrue(said.payload().toString().contains(person()), said.payload().toString());
     await(3);
     Verdict verdict = ledger.verifySelf();
     assertTrue(verdict.isClean(), verdict.findings().toString());

@@ -206,8 +206,8 @@ class LedgerIT {
     assertEquals("alice", entry.actorName());
     assertEquals("token.create", entry.action());
     assertEquals("ingest", entry.targetName());
-    assertTrue(entry.envelope().contains("203.0.113.7"), entry.envelope());
-    assertTrue(entry.envelope().contains("Alice Example"));
+    assertTrue(entry.envelope().toString().contains("203.0.113.7"), entry.envelope().toString());
+    assertTrue(entry.envelope().toString().contains("Alice Example"));
     try (Connection connection = TestPostgres.connect(database);
         Statement statement = connection.createStatement();
         var row = statement.executeQuery("SELECT metadata FROM ledger.event")) {

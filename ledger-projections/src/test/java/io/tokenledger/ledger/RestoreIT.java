@@ -181,7 +181,7 @@ class RestoreIT {
               .search(AuditQuery.newest(EventType.RESTORE_ACCEPTED.action(), 10))
               .entries()
               .get(0);
-      assertTrue(accepted.payload().contains("\"absent_events\":4,\"reapplied\":3"));
+      assertTrue(accepted.payload().toString().contains("\"absent_events\":4,\"reapplied\":3"));
       AuditEntry again =
           ledger
               .audit()
@@ -189,7 +189,9 @@ class RestoreIT {
               .entries()
               .get(0);
       assertEquals("system", again.actorName());
-      assertTrue(again.envelope().contains("taken again after a restore"), again.envelope());
+      assertTrue(
+          again.envelope().toString().contains("taken again after a restore"),
+          again.envelope().toString());
       assertEquals(0, TestLedger.differences(ledger));
     }
   }

@@ -139,7 +139,9 @@ class TokenLifeIT {
             .search(new AuditQuery(null, null, "described", null, null, null, null, null, 1))
             .entries()
             .get(0);
-    assertTrue(entry.payload().contains("\"belongs to Bob Example\""), entry.payload());
+    assertTrue(
+        entry.payload().toString().contains("\"belongs to Bob Example\""),
+        entry.payload().toString());
     try (Connection connection = TestPostgres.connect(database);
         Statement statement = connection.createStatement();
         var row =

@@ -607,7 +607,7 @@ class TamperIT {
       assertEquals(1, begun.size());
       assertEquals("alice", begun.get(0).actorName(), "who asked for it");
       assertOneCommit(database, "LogGenerationStarted", "audit.generation WHERE generation = 2");
-      assertTrue(begun.get(0).payload().contains("a restored database was accepted"));
+      assertTrue(begun.get(0).payload().toString().contains("a restored database was accepted"));
       assertEquals(
           List.of("smaller_than_signed"),
           ledger
