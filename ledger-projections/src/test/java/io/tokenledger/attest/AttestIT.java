@@ -447,7 +447,7 @@ class AttestIT {
               + "\",\"reference\":\""
               + url
               + "\"}",
-          event.payload());
+          event.payload().toString());
       assertOneCommit(database, event.eventId());
       try (Connection connection = TestPostgres.connect(database)) {
         long own = event.leafIndex();
