@@ -2,6 +2,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.CopyRows;
 import io.tokenledger.follow.Fold;
+import io.tokenledger.follow.Header;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.history.AuditLogTable;
 import io.tokenledger.ledger.Ledger;
@@ -380,7 +381,7 @@ public class ReplaySpeed {
         row.getString(7),
         row.getString(8),
         row.getString(9),
-        JSON.readTree(row.getString(10)),
+        Header.parse(row.getString(10)),
         false);
   }
 

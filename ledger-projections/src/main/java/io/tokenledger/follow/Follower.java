@@ -16,9 +16,6 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.MissingNode;
 
 /**
  * Keeps one projection: takes leaf after leaf in the dense order and commits what was written with
@@ -38,7 +35,6 @@ public final class Follower implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(1);
 
   private static final long POLL_MILLIS = 20;
-  private static final JsonMapper JSON = JsonMapper.shared();
 
   private static final String SIZE =
       """
@@ -347,16 +343,16 @@ public final class Follower implements AutoCloseable {
         row.getString("event_type"),
         row.getString("revision"),
         row.getString("payload"),
-        envelope(row),
+        header(row),
         row.getBoolean("quarantined"));
   }
 
-  /** Missing where it is no JSON: who needs it must say that it cannot be read. */
-  private static JsonNode envelope(ResultSet row) throws SQLException {
+  /** None where it is no JSON: who needs it must say that it cannot be read. */
+  private static Header header(ResultSet row) throws SQLException {
     try {
-      return JSON.readTree(row.getString("metadata"));
+      return Header.parse(row.getString("metadata"));
     } catch (JacksonException e) {
-      return MissingNode.getInstance();
+      return Header.NONE;
     }
   }
 

@@ -5,8 +5,6 @@ import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.token.TokenEvent;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 
 /**
  * One event in the dense order.
@@ -17,8 +15,7 @@ import tools.jackson.databind.JsonNode;
  * @param aggregateType Token, Request or Service
  * @param sequence its place in its stream, from 0
  * @param payload as stored, JSON text
- * @param envelope what the event says of its request, personal fields sealed; empty when it cannot
- *     be read and is quarantined
+ * @param header what the event says of its request in clear
  * @param quarantined whether it cannot be read and an operator let projections pass it
  */
 public record Leaf(
@@ -31,7 +28,7 @@ public record Leaf(
     String eventType,
     String revision,
     String payload,
-    JsonNode envelope,
+    Header header,
     boolean quarantined) {
 
   /**
@@ -60,27 +57,5 @@ public record Leaf(
   /** Says which leaf cannot be read, and why. */
   public UnreadableEvent unreadable(UnreadableEvent why) {
     return why.atLeaf(leafIndex, eventId);
-  }
-
-  /** {@code token}, {@code anonymous} or {@code system}. */
-  public String actorType() {
-    return envelope.path("actor").path("type").asString("");
-  }
-
-  /** The acting token; null for others. */
-  public @Nullable Long actorTokenId() {
-    JsonNode credential = envelope.path("actor").path("credential_id");
-    return credential.isNumber() ? credential.longValue() : null;
-  }
-
-  /** The acting token's name when it acted, else the type. */
-  public String actorName() {
-    String name = text(envelope.path("actor").path("name"));
-    return name == null ? actorType() : name;
-  }
-
-  /** The value of a text field; null when it holds none. */
-  public static @Nullable String text(JsonNode node) {
-    return node.isString() ? node.stringValue() : null;
   }
 }

@@ -1,6 +1,7 @@
 package io.tokenledger.history;
 
 import io.tokenledger.follow.CopyRows;
+import io.tokenledger.follow.Header;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.store.Locks;
@@ -11,7 +12,6 @@ import java.sql.SQLException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Keeps {@code views.audit_log}, what the audit is searched by. */
@@ -117,14 +117,13 @@ public final class AuditLogTable implements Projection {
   }
 
   private static @Nullable Object[] values(Leaf leaf) {
-    JsonNode envelope = leaf.envelope();
-    JsonNode target = envelope.path("target");
+    Header header = leaf.header();
     long count = 1;
     try {
       if (leaf.aggregateType().equals("Request")) {
         count = JSON.readTree(leaf.payload()).path("count").asLong(1);
       }
-      if (!envelope.isObject()) {
+      if (!header.readable()) {
         throw new UnreadableEvent("broken envelope", new IllegalArgumentException("no object"));
       }
     } catch (JacksonException e) {
@@ -137,17 +136,17 @@ public final class AuditLogTable implements Projection {
       leaf.globalIndex(),
       leaf.occurredAt(),
       leaf.eventType(),
-      envelope.path("action").asString(""),
-      envelope.path("outcome").asString(""),
-      Leaf.text(envelope.path("outcome_reason")),
-      leaf.actorType(),
-      leaf.actorTokenId(),
-      leaf.actorName(),
-      Leaf.text(target.path("id")),
-      Leaf.text(target.path("name")),
-      envelope.path("request_id").asString(""),
+      header.action(),
+      header.outcome(),
+      header.outcomeReason(),
+      header.actorType(),
+      header.actorTokenId(),
+      header.actorName(),
+      header.targetId(),
+      header.targetName(),
+      header.requestId(),
       count,
-      Leaf.text(envelope.path("correlation_id"))
+      header.correlationId()
     };
   }
 

@@ -75,7 +75,7 @@ public final class NoticeWebhook implements Projection {
 
   private void post(Leaf leaf) {
     ObjectNode json = JSON.createObjectNode();
-    json.put("type", leaf.envelope().path("action").asString(""));
+    json.put("type", leaf.header().action());
     json.put("timestamp", leaf.occurredAt());
     json.put("leaf_index", leaf.leafIndex());
     json.put("event_id", leaf.eventId());

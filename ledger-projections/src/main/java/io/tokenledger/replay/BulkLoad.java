@@ -2,6 +2,7 @@ package io.tokenledger.replay;
 
 import io.tokenledger.follow.CopyRows;
 import io.tokenledger.follow.Fold;
+import io.tokenledger.follow.Header;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.history.AuditLogTable;
 import io.tokenledger.lookup.LookupFold;
@@ -26,9 +27,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.MissingNode;
 
 /**
  * Reads one part of the history and writes what it makes by COPY: each row once, whatever became of
@@ -47,8 +45,6 @@ final class BulkLoad {
   private static final long APPENDS_PER_SECOND = 20;
 
   private static final Duration MAX_REST = Duration.ofSeconds(5);
-
-  private static final JsonMapper JSON = JsonMapper.shared();
 
   /**
    * Streams are sorted beside the table, or read by their index: PostgreSQL knows which is less.
@@ -352,7 +348,7 @@ final class BulkLoad {
   /** The event of a row of the statements above. */
   static Leaf leaf(ResultSet row, String aggregateType) throws SQLException {
     String metadata = row.getString("metadata");
-    JsonNode envelope;
+    Header header;
     Leaf bare =
         new Leaf(
             row.getLong("leaf_index"),
@@ -364,13 +360,13 @@ final class BulkLoad {
             row.getString("event_type"),
             row.getString("revision"),
             row.getString("payload"),
-            MissingNode.getInstance(),
+            Header.NONE,
             row.getBoolean("quarantined"));
     if (metadata == null) {
       return bare;
     }
     try {
-      envelope = JSON.readTree(metadata);
+      header = Header.parse(metadata);
     } catch (JacksonException e) {
       if (bare.quarantined()) {
         return bare;
@@ -387,7 +383,7 @@ final class BulkLoad {
         bare.eventType(),
         bare.revision(),
         bare.payload(),
-        envelope,
+        header,
         bare.quarantined());
   }
 

@@ -9,6 +9,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import org.postgresql.PGStatement;
 
 /**
  * All SQL on {@code audit.leaf}, {@code audit.node} and {@code audit.tree_head} that grows them.
@@ -153,6 +154,7 @@ public final class LogTable {
       return rows;
     }
     try (PreparedStatement statement = connection.prepareStatement(ROWS)) {
+      planAnew(statement);
       statement.setArray(1, connection.createArrayOf("bigint", indexes));
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
@@ -167,6 +169,7 @@ public final class LogTable {
     List<Long> found = new ArrayList<>();
     try (PreparedStatement statement =
         connection.prepareStatement(floor == 0 ? UNSEQUENCED : UNSEQUENCED_ABOVE)) {
+      planAnew(statement);
       int next = 1;
       if (floor != 0) {
         statement.setLong(next++, floor);
@@ -179,6 +182,11 @@ public final class LogTable {
       }
     }
     return found.toArray(Long[]::new);
+  }
+
+  /** A plan that was made while the tables were small is no good once they have grown. */
+  private static void planAnew(PreparedStatement statement) throws SQLException {
+    statement.unwrap(PGStatement.class).setPrepareThreshold(0);
   }
 
   /** Reads the columns that {@link LogRow} has, by their names. */

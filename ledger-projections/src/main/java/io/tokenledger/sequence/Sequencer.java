@@ -51,6 +51,11 @@ public final class Sequencer implements AutoCloseable {
 
   private static final Duration REST = Duration.ofMillis(40);
 
+  /** A batch of so many says that there is load: what a batch costs should be shared by more. */
+  private static final int BUSY_BATCH = 100;
+
+  private static final Duration BUSY_REST = Duration.ofMillis(150);
+
   private static final String TRY_LEAD =
       """
       SELECT pg_try_advisory_lock(?)
@@ -136,8 +141,7 @@ public final class Sequencer implements AutoCloseable {
       Duration reconcileInterval,
       Runnable sequenced,
       MeterRegistry meters) {
-    // Plans made while the tables were small are no good once they have grown: none is kept.
-    this.app = app.with("prepareThreshold", "0");
+    this.app = app;
     this.node = node;
     this.events = events;
     this.keeper = keeper;
@@ -172,28 +176,29 @@ public final class Sequencer implements AutoCloseable {
     while (!closing) {
       try {
         if (!leading && !tryLead()) {
-          pause(RETRY);
+          pause(REST, RETRY);
           continue;
         }
-        if (step() < MAX_BATCH) {
-          pause(interval);
+        int taken = step();
+        if (taken < MAX_BATCH) {
+          pause(taken < BUSY_BATCH ? REST : BUSY_REST, interval);
         }
       } catch (SQLException | LedgerUnavailable e) {
         LOG.warn("the sequencer lost its session: {}", e.getMessage());
         resign();
-        pause(RETRY);
+        pause(REST, RETRY);
       } catch (TreeRefused | InvalidTlogFormat e) {
         LOG.error("this node does not go on with the log: {}", e.getMessage());
         resign();
-        pause(RETRY_REFUSED);
+        pause(REST, RETRY_REFUSED);
       }
     }
     resign();
   }
 
-  private void pause(Duration limit) {
+  private void pause(Duration rest, Duration limit) {
     // Under load every commit calls: one batch for many of them costs the others least.
-    if (!closing && !wakeUp.sleep(REST, limit)) {
+    if (!closing && !wakeUp.sleep(rest, limit)) {
       closing = true;
     }
   }

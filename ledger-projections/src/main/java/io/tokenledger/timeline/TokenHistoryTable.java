@@ -348,8 +348,8 @@ public final class TokenHistoryTable implements Projection {
     create.setString(4, event.name().value());
     create.setLong(5, leaf.leafIndex());
     create.setString(6, leaf.eventType());
-    create.setString(7, leaf.actorName());
-    create.setObject(8, leaf.actorTokenId(), Types.BIGINT);
+    create.setString(7, leaf.header().actorName());
+    create.setObject(8, leaf.header().actorTokenId(), Types.BIGINT);
     create.setString(9, event.name().value());
     create.setString(10, kind.wireName());
     create.setString(11, String.join("\n", permissions.texts()));
@@ -364,8 +364,8 @@ public final class TokenHistoryTable implements Projection {
     statement.setLong(2, leaf.leafIndex());
     statement.setString(3, leaf.occurredAt());
     statement.setString(4, leaf.eventType());
-    statement.setString(5, leaf.actorName());
-    statement.setObject(6, leaf.actorTokenId(), Types.BIGINT);
+    statement.setString(5, leaf.header().actorName());
+    statement.setObject(6, leaf.header().actorTokenId(), Types.BIGINT);
     return 7;
   }
 

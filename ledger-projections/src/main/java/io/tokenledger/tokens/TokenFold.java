@@ -107,8 +107,8 @@ public final class TokenFold implements Fold {
           made.expiry());
     } else if (event instanceof TokenRevoked changed) {
       revokedAt = changed.revokedAt();
-      revokedBy = leaf.actorName();
-      revokedById = leaf.actorTokenId();
+      revokedBy = leaf.header().actorName();
+      revokedById = leaf.header().actorTokenId();
     } else if (event instanceof TokenExpired) {
       expiryRecorded = true;
     } else if (event instanceof TokenExpiryAnnounced changed) {
@@ -116,8 +116,8 @@ public final class TokenFold implements Fold {
       expiryRecorded = false;
     } else {
       updatedAt = change(leaf, event);
-      updatedBy = leaf.actorName();
-      updatedById = leaf.actorTokenId();
+      updatedBy = leaf.header().actorName();
+      updatedById = leaf.header().actorTokenId();
     }
     lastLeaf = leaf.leafIndex();
   }
@@ -177,8 +177,8 @@ public final class TokenFold implements Fold {
     permissions = newPermissions.texts();
     description = null;
     createdAt = at;
-    createdBy = leaf.actorName();
-    createdById = leaf.actorTokenId();
+    createdBy = leaf.header().actorName();
+    createdById = leaf.header().actorTokenId();
     updatedAt = null;
     updatedBy = null;
     updatedById = null;

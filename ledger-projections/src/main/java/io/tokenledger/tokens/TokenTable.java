@@ -366,8 +366,8 @@ public final class TokenTable implements Projection {
     insert.setString(4, String.join("\n", permissions.texts()));
     insert.setBytes(5, hash.bytes());
     insert.setString(6, createdAt.toString());
-    insert.setString(7, leaf.actorName());
-    insert.setObject(8, leaf.actorTokenId(), Types.BIGINT);
+    insert.setString(7, leaf.header().actorName());
+    insert.setObject(8, leaf.header().actorTokenId(), Types.BIGINT);
     insert.setString(9, text(expiry));
     insert.setString(10, createdAt.toString());
     insert.setLong(11, leaf.leafIndex());
@@ -376,8 +376,8 @@ public final class TokenTable implements Projection {
   private static void bindRevocation(PreparedStatement revoke, TokenRevoked revoked, Step step)
       throws SQLException {
     revoke.setString(1, revoked.revokedAt().toString());
-    revoke.setString(2, step.leaf().actorName());
-    revoke.setObject(3, step.leaf().actorTokenId(), Types.BIGINT);
+    revoke.setString(2, step.leaf().header().actorName());
+    revoke.setObject(3, step.leaf().header().actorTokenId(), Types.BIGINT);
     addFor(revoke, 4, step);
   }
 
@@ -441,8 +441,8 @@ public final class TokenTable implements Projection {
     statement.setBoolean(11, change.setsExpiry());
     statement.setBoolean(12, change.setsExpiry());
     statement.setString(13, change.at().toString());
-    statement.setString(14, step.leaf().actorName());
-    statement.setObject(15, step.leaf().actorTokenId(), Types.BIGINT);
+    statement.setString(14, step.leaf().header().actorName());
+    statement.setObject(15, step.leaf().header().actorTokenId(), Types.BIGINT);
     addFor(statement, 16, step);
   }
 
