@@ -17,7 +17,7 @@ final class PermissionSets {
   /** Texts whose set is known without reading them; then it is begun again. */
   private static final int MAX_TEXTS = 10_000;
 
-  /** What a set of one grant takes, with what finds it. Measured; larger ones take more. */
+  /** What a set of one grant takes, with what finds it, estimated; larger ones take more. */
   private static final int BYTES_A_SET = 700;
 
   private final Map<Permissions, Integer> numbers = new HashMap<>();

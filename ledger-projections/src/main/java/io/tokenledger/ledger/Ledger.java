@@ -205,7 +205,8 @@ public final class Ledger implements AutoCloseable {
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
     this.holds = new LegalHolds(writers, requests, this::wake);
     this.erasures =
-        new Erasures(writers, () -> owner(options.database()), requests, subjectKeys, this::wake);
+        new Erasures(
+            writers, () -> owner(options.database()), requests, subjectKeys, envelopes, this::wake);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.sinks =

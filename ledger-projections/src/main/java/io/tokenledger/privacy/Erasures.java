@@ -3,6 +3,7 @@ package io.tokenledger.privacy;
 import io.tokenledger.audit.ControlEvent.SubjectErased;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.requests.RequestLog;
+import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.tokens.TokenTable;
@@ -122,6 +123,7 @@ public final class Erasures {
   private final Owner owner;
   private final RequestLog requests;
   private final SubjectKeys keys;
+  private final Envelopes envelopes;
   private final Runnable wake;
 
   /** Gives a connection of who owns the tables. */
@@ -138,11 +140,17 @@ public final class Erasures {
    * @param wake called when an event was committed
    */
   public Erasures(
-      DataSource writers, Owner owner, RequestLog requests, SubjectKeys keys, Runnable wake) {
+      DataSource writers,
+      Owner owner,
+      RequestLog requests,
+      SubjectKeys keys,
+      Envelopes envelopes,
+      Runnable wake) {
     this.writers = writers;
     this.owner = owner;
     this.requests = requests;
     this.keys = keys;
+    this.envelopes = envelopes;
     this.wake = wake;
   }
 
@@ -167,12 +175,17 @@ public final class Erasures {
    * Destroys the keys of that subject, on every node that shares the directory of keys; others see
    * it within a second.
    *
-   * @throws PrivacyRefused when a hold covers any of its events, or nothing is sealed under a key
-   *     of its own
+   * @throws PrivacyRefused when a hold covers any of its events, nothing is sealed under a key of
+   *     its own, or the request is the subject's own: its reason would be unreadable too
    * @throws LedgerUnavailable when the database does not answer: nothing is erased, or will be when
    *     it answers
    */
   public Erasure erase(String subject, RequestContext context) {
+    if (subject.equals(envelopes.subject(context, Instant.now()))) {
+      throw new PrivacyRefused(
+          "own_subject",
+          "a subject does not erase itself: the reason of it would be unreadable too");
+    }
     Erasure erased;
     try (Connection connection = writers.getConnection()) {
       try {

@@ -231,7 +231,7 @@ public final class Envelopes {
    * Whose data the envelope holds: the person acted for, else the acting token, else the anonymous
    * callers of one day.
    */
-  private String subject(RequestContext context, Instant occurredAt) {
+  public String subject(RequestContext context, Instant occurredAt) {
     if (context.onBehalfOf() != null) {
       return person(context.onBehalfOf());
     }

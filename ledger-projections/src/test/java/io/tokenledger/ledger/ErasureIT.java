@@ -319,6 +319,12 @@ class ErasureIT {
   }
 
   @Test
+  void aSubjectDoesNotEraseItself() {
+    PrivacyRefused refused = assertThrows(PrivacyRefused.class, () -> erase("token:90"));
+    assertEquals("own_subject", refused.code());
+  }
+
+  @Test
   void whoseNothingIsSealedIsNotErased() {
     PrivacyRefused refused = assertThrows(PrivacyRefused.class, () -> erase("token:4711"));
     assertEquals("nothing_sealed", refused.code());
