@@ -21,24 +21,29 @@ import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.Statement;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Queue;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 
 /**
- * Tokens created a second through HTTP with 32 clients, against a bare JDBC program that writes the
- * same rows, bytes and indexes with one commit each, and against the same server that makes no tree
- * and signs nothing ({@code --signing-key-file none}): what the audit's proofs cost creation. All
- * in turn, on one PostgreSQL.
+ * Tokens created, and tokens revoked, a second through HTTP with 64 clients, against a bare JDBC
+ * program that writes the same rows, bytes and indexes with one commit each; and creation against
+ * the same server that makes no tree and signs nothing ({@code --signing-key-file none}): what the
+ * audit's proofs cost. All in turn, on one PostgreSQL. What a round creates it revokes.
  *
  * <p>Run it with ops/bench/create-throughput.
  */
 public class CreateThroughput {
 
-  private static final int CLIENTS = 32;
+  private static final int CLIENTS = 64;
   private static final int SECONDS = 8;
   private static final int ROUNDS = 5;
   private static final int WARM_UP_SECONDS = 40;
@@ -46,11 +51,19 @@ public class CreateThroughput {
   private static final AtomicLong NAMES = new AtomicLong();
   private static final SecureRandom RANDOM = new SecureRandom();
 
-  private static String payload;
-  private static String metadata;
+  /** What creations write, and what revocations do. */
+  private static Sample created;
+
+  private static Sample revoked;
+
+  /** An event's bytes. */
+  private record Sample(String payload, String metadata) {}
 
   interface Client {
     void createOne() throws Exception;
+
+    /** Revokes one that was created this way; false when none is left. */
+    boolean revokeOne() throws Exception;
 
     /** Called before each turn: a server closes connections that rested through those of others. */
     default void begin() throws Exception {}
@@ -82,6 +95,10 @@ public class CreateThroughput {
           each.waitFor();
         }
       }
+    } finally {
+      try (Stream<Path> files = Files.walk(work)) {
+        files.sorted((a, b) -> b.compareTo(a)).forEach(file -> file.toFile().delete());
+      }
     }
   }
 
@@ -108,7 +125,9 @@ public class CreateThroughput {
     List<Client> byHttp = clients(url);
     List<Client> byPlain = clients(plainUrl);
     byHttp.get(0).createOne();
-    sample(httpDatabase);
+    created = sample(httpDatabase);
+    byHttp.get(0).revokeOne();
+    revoked = sample(httpDatabase);
     HikariConfig config = new HikariConfig();
     DatabaseUrl app = Roles.ensureApp(rawDatabase).with("currentSchema", "views");
     config.setJdbcUrl(app.jdbcUrl());
@@ -117,10 +136,13 @@ public class CreateThroughput {
     config.setAutoCommit(false);
     config.setMaximumPoolSize(8);
     try (HikariDataSource pool = new HikariDataSource(config)) {
-      List<Client> raw = Collections.nCopies(CLIENTS, () -> insert(pool));
+      List<Client> raw = Collections.nCopies(CLIENTS, new Raw(pool));
       rate(byHttp, WARM_UP_SECONDS);
       rate(byPlain, WARM_UP_SECONDS);
       rate(raw, WARM_UP_SECONDS);
+      revocations(byHttp, WARM_UP_SECONDS);
+      revocations(raw, WARM_UP_SECONDS);
+      List<Double> revocationRatios = new ArrayList<>();
       List<Double> ratios = new ArrayList<>();
       List<Double> proven = new ArrayList<>();
       for (int round = 1; round <= ROUNDS; round++) {
@@ -135,8 +157,16 @@ public class CreateThroughput {
             "round %d: raw JDBC %.0f/s, HTTP %.0f/s, without tree and signatures %.0f/s,"
                 + " ratios %.2f %.2f%n",
             round, rawRate, httpRate, plainRate, httpRate / rawRate, httpRate / plainRate);
+        double rawRevocations = round % 2 == 0 ? revocations(raw, SECONDS) : 0;
+        double httpRevocations = revocations(byHttp, SECONDS);
+        rawRevocations = round % 2 == 0 ? rawRevocations : revocations(raw, SECONDS);
+        revocationRatios.add(httpRevocations / rawRevocations);
+        System.out.printf(
+            "round %d, revocations: raw JDBC %.0f/s, HTTP %.0f/s, ratio %.2f%n",
+            round, rawRevocations, httpRevocations, httpRevocations / rawRevocations);
       }
       print("HTTP/raw", ratios);
+      print("HTTP/raw of revocations", revocationRatios);
       print("with/without tree and signatures", proven);
     }
   }
@@ -149,21 +179,22 @@ public class CreateThroughput {
   }
 
   /** Takes payload and envelope of a real event, so that the bare program writes as many bytes. */
-  private static void sample(DatabaseUrl database) throws Exception {
+  private static Sample sample(DatabaseUrl database) throws Exception {
     try (Connection connection = connect(database);
         Statement statement = connection.createStatement();
         ResultSet row =
             statement.executeQuery(
                 "SELECT payload, metadata FROM ledger.event ORDER BY global_index DESC LIMIT 1")) {
       row.next();
-      payload = row.getString(1);
-      metadata = row.getString(2);
+      return new Sample(row.getString(1), row.getString(2));
     }
   }
 
   /** A connection that stays open, and no more client than that: it shares the two cores. */
   private static final class Wire implements Client {
     private final String head;
+    private final String revocation;
+    private final Queue<String> mine = new ArrayDeque<>();
     private final URI uri;
     private Socket socket;
     private InputStream in;
@@ -175,6 +206,8 @@ public class CreateThroughput {
           "POST /api/v3/enterprise/configure/token HTTP/1.1\r\nHost: " + uri.getHost()
               + "\r\nAuthorization: Bearer " + token
               + "\r\nContent-Type: application/json\r\nContent-Length: ";
+      revocation =
+          " HTTP/1.1\r\nHost: " + uri.getHost() + "\r\nAuthorization: Bearer " + token + "\r\n\r\n";
     }
 
     @Override
@@ -189,13 +222,26 @@ public class CreateThroughput {
 
     @Override
     public void createOne() throws Exception {
+      String name = "b" + NAMES.incrementAndGet();
       String body =
-          "{\"token_name\":\"b" + NAMES.incrementAndGet() + "\",\"permissions\":[{"
+          "{\"token_name\":\"" + name + "\",\"permissions\":[{"
               + "\"resource_type\":\"db\",\"resource_names\":[\"a\"],\"actions\":[\"read\","
               + "\"write\"]}]}";
-      socket
-          .getOutputStream()
-          .write((head + body.length() + "\r\n\r\n" + body).getBytes(StandardCharsets.US_ASCII));
+      exchange(head + body.length() + "\r\n\r\n" + body, 201);
+      mine.add(name);
+    }
+
+    @Override
+    public boolean revokeOne() throws Exception {
+      String name = mine.poll();
+      if (name != null) {
+        exchange("DELETE /api/v3/configure/token?token_name=" + name + revocation, 200);
+      }
+      return name != null;
+    }
+
+    private void exchange(String request, int expected) throws Exception {
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
       String status = line();
       int length = 0;
       for (String header = line(); !header.isEmpty(); header = line()) {
@@ -204,7 +250,7 @@ public class CreateThroughput {
         }
       }
       in.readNBytes(length);
-      if (!status.startsWith("HTTP/1.1 201")) {
+      if (!status.startsWith("HTTP/1.1 " + expected)) {
         throw new IllegalStateException(status);
       }
     }
@@ -229,28 +275,89 @@ public class CreateThroughput {
     return random;
   }
 
-  private static void insert(HikariDataSource pool) throws Exception {
-    String id = UUID.randomUUID().toString();
-    String name = "r" + NAMES.incrementAndGet();
-    try (Connection connection = pool.getConnection()) {
-      long tokenId;
-      try (PreparedStatement next =
-              connection.prepareStatement("SELECT nextval('ledger.token_id')");
-          ResultSet row = next.executeQuery()) {
-        row.next();
-        tokenId = row.getLong(1);
+  /** The statements of the server's transactions, and nothing around them. */
+  private static final class Raw implements Client {
+    private final Queue<Made> made = new ConcurrentLinkedQueue<>();
+    private final HikariDataSource pool;
+
+    private record Made(String name, long tokenId) {}
+
+    Raw(HikariDataSource pool) {
+      this.pool = pool;
+    }
+
+    @Override
+    public void createOne() throws Exception {
+      String name = "r" + NAMES.incrementAndGet();
+      try (Connection connection = pool.getConnection()) {
+        long tokenId;
+        try (PreparedStatement next =
+                connection.prepareStatement("SELECT nextval('ledger.token_id')");
+            ResultSet row = next.executeQuery()) {
+          row.next();
+          tokenId = row.getLong(1);
+        }
+        insertEvent(connection, name, 0, "ResourceTokenCreated", created);
+        try (PreparedStatement lookup =
+            connection.prepareStatement(
+                "INSERT INTO token_lookup (secret_hash, token_id, token_name, kind, permissions,"
+                    + " created_at_ms, last_sequence)"
+                    + " VALUES (?, ?, ?, 'resource', '{db:a:read,write}', 1, 0)")) {
+          lookup.setBytes(1, random(64));
+          lookup.setLong(2, tokenId);
+          lookup.setString(3, name);
+          lookup.executeUpdate();
+        }
+        connection.commit();
+        made.add(new Made(name, tokenId));
       }
+    }
+
+    @Override
+    public boolean revokeOne() throws Exception {
+      Made one = made.poll();
+      if (one == null) {
+        return false;
+      }
+      try (Connection connection = pool.getConnection()) {
+        // As the server must: what has become of the name decides.
+        try (PreparedStatement history =
+            connection.prepareStatement(
+                "SELECT event_type, payload FROM ledger.event"
+                    + " WHERE aggregate_id = ? ORDER BY sequence_number")) {
+          history.setString(1, "token:" + one.name());
+          history.executeQuery().close();
+        }
+        insertEvent(connection, one.name(), 1, "TokenRevoked", revoked);
+        try (PreparedStatement lookup =
+            connection.prepareStatement(
+                "UPDATE token_lookup SET revoked_at_ms = 2, last_sequence = 1,"
+                    + " changed_xid = pg_current_xact_id()"
+                    + " WHERE token_id = ? AND last_sequence < 1")) {
+          lookup.setLong(1, one.tokenId());
+          lookup.executeUpdate();
+        }
+        connection.commit();
+      }
+      return true;
+    }
+
+    private static void insertEvent(
+        Connection connection, String name, long sequence, String type, Sample sample)
+        throws Exception {
+      String id = UUID.randomUUID().toString();
       try (PreparedStatement event =
           connection.prepareStatement(
               "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
                   + " event_type, revision, occurred_at, payload, metadata, mac)"
-                  + " VALUES (?, ?, 0, 'Token', 'ResourceTokenCreated', '1',"
-                  + " '2026-11-24T12:00:00.000Z', ?, ?, ?)")) {
+                  + " VALUES (?, ?, ?, 'Token', ?, '1', '2026-11-24T12:00:00.000Z', ?, ?, ?)")) {
         event.setString(1, id);
         event.setString(2, "token:" + name);
-        event.setString(3, payload);
-        event.setString(4, metadata);
-        event.setBytes(5, random(32));
+        event.setLong(3, sequence);
+        event.setString(4, type);
+        event.setString(5, sample.payload());
+        event.setString(6, sample.metadata());
+        event.setBytes(7, random(32));
         event.executeUpdate();
       }
       try (PreparedStatement salt =
@@ -260,21 +367,31 @@ public class CreateThroughput {
         salt.setBytes(3, random(32));
         salt.executeUpdate();
       }
-      try (PreparedStatement lookup =
-          connection.prepareStatement(
-              "INSERT INTO token_lookup (secret_hash, token_id, token_name, kind, permissions,"
-                  + " created_at_ms, last_sequence)"
-                  + " VALUES (?, ?, ?, 'resource', '{db:a:read,write}', 1, 0)")) {
-        lookup.setBytes(1, random(64));
-        lookup.setLong(2, tokenId);
-        lookup.setString(3, name);
-        lookup.executeUpdate();
-      }
-      connection.commit();
     }
   }
 
+  private interface Step {
+    /** False when there is nothing left to do. */
+    boolean one(Client client) throws Exception;
+  }
+
   private static double rate(List<Client> clients, int seconds) throws Exception {
+    return rate(
+        clients,
+        seconds,
+        client -> {
+          client.createOne();
+          return true;
+        });
+  }
+
+  private static double revocations(List<Client> clients, int seconds) throws Exception {
+    return rate(clients, seconds, Client::revokeOne);
+  }
+
+  /** Until the time is over or the first of them has nothing left: fewer clients would be slower. */
+  private static double rate(List<Client> clients, int seconds, Step step) throws Exception {
+    AtomicBoolean over = new AtomicBoolean();
     AtomicLong done = new AtomicLong();
     for (Client client : clients) {
       client.begin();
@@ -287,9 +404,12 @@ public class CreateThroughput {
           new Thread(
               () -> {
                 try {
-                  while (System.nanoTime() < end) {
-                    client.createOne();
-                    done.incrementAndGet();
+                  while (System.nanoTime() < end && !over.get()) {
+                    if (step.one(client)) {
+                      done.incrementAndGet();
+                    } else {
+                      over.set(true);
+                    }
                   }
                 } catch (Exception e) {
                   e.printStackTrace();
