@@ -39,6 +39,11 @@ final class CheckCommand implements Callable<Integer> {
       description = "The token asked about. Default: the one that asks [LEDGER_CHECK_TOKEN]")
   private @Nullable String checkToken;
 
+  @Option(
+      names = "--explain",
+      description = "Says of a no which event decided and since when; needs ledger:check:read")
+  private boolean explain;
+
   @Override
   public Integer call() {
     Permission asked = single(permission);
@@ -53,6 +58,9 @@ final class CheckCommand implements Callable<Integer> {
         body.put("resource_type", asked.type().wireName());
         body.put("resource_name", name);
         body.put("action", action.wireName());
+        if (explain) {
+          body.put("explain", true);
+        }
         Remote.Answer answer = remote.post("/api/v1/check", body.toString());
         if (answer.status() != 200) {
           throw Remote.refused("check", answer);
@@ -68,9 +76,36 @@ final class CheckCommand implements Callable<Integer> {
             action.wireName(),
             json.path("reason").asString(""),
             json.path("entry").isString() ? " by " + json.path("entry").stringValue() : "");
+        if (json.path("explanation").isObject()) {
+          System.out.println(explained(json.path("explanation")));
+        }
       }
     }
     return allowed ? 0 : LedgerCli.FAILED;
+  }
+
+  /** One line: since when, by which event, and by whom where the server says so. */
+  private static String explained(JsonNode explanation) {
+    StringBuilder line = new StringBuilder("        ");
+    line.append(explanation.path("reason").asString(""));
+    if (explanation.path("since").isString()) {
+      line.append(" since ").append(explanation.path("since").stringValue());
+    }
+    JsonNode event = explanation.path("event");
+    if (event.isObject()) {
+      line.append(", by ")
+          .append(event.path("event_type").asString(""))
+          .append(' ')
+          .append(event.path("event_id").asString(""))
+          .append(", leaf ")
+          .append(event.path("leaf_index").asLong())
+          .append(", of ")
+          .append(event.path("occurred_at").asString(""));
+      if (event.path("actor").isObject()) {
+        line.append(", by ").append(event.path("actor").path("name").asString(""));
+      }
+    }
+    return line.toString();
   }
 
   private static Permission single(String text) {

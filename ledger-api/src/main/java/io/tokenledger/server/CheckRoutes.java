@@ -49,6 +49,8 @@ class CheckRoutes {
   /** All that is told of a token that is not live (RFC 7662, 2.2). */
   static final String INACTIVE = "{\"active\":false}";
 
+  private static final String NOT_GRANTED = "not_granted";
+
   /** A check's body is a few hundred bytes; every token may send one. */
   private static final int MAX_CHECK_BYTES = 64 * 1024;
 
@@ -65,9 +67,11 @@ class CheckRoutes {
   private static final Duration POSITION_LIMIT = Duration.ofSeconds(2);
 
   private final Ledger ledger;
+  private final Explanations explanations;
 
-  CheckRoutes(Ledger ledger) {
+  CheckRoutes(Ledger ledger, AuditReads audits) {
     this.ledger = ledger;
+    this.explanations = new Explanations(ledger, audits);
   }
 
   /**
@@ -78,13 +82,39 @@ class CheckRoutes {
   private record Question(
       ResourceType type, String name, Action action, @Nullable SecretHash hash) {}
 
+  /** With {@code explain} a no says what decided, to those who may ask about any token. */
   @PostMapping(CHECK)
   void check(HttpServletRequest request, HttpServletResponse response) throws IOException {
     JsonBody body = RequestBodies.of(request).parsed(request, MAX_CHECK_BYTES, MAX_CHECK_VALUES);
     Question question = question(body, "");
+    boolean explain = body.optionalBoolean("explain", false);
+    if (explain && !mayAskAboutOthers(RequestContexts.of(request).actor())) {
+      throw Rejection.forbidden();
+    }
     awaitPosition(body);
     Decisions decided = decisions(request, List.of(question));
-    answer(response, decided, decided.json().get(0));
+    ObjectNode json = decided.json().get(0);
+    if (explain && !json.get("allowed").booleanValue()) {
+      // A no is not too old to be given, however long its reasons took.
+      json.set("explanation", explanation(request, question, decided, json));
+      Answers.write(response, 200, json.toString());
+      return;
+    }
+    answer(response, decided, json);
+  }
+
+  private ObjectNode explanation(
+      HttpServletRequest request, Question question, Decisions decided, ObjectNode answer) {
+    SecretHash caller = (SecretHash) request.getAttribute(LedgerFilter.PRESENTED);
+    SecretHash hash = question.hash() == null ? caller : question.hash();
+    return explanations.of(
+        request,
+        question.type(),
+        question.name(),
+        question.action(),
+        hash,
+        hash == null ? null : decided.sighting().seen().get(hash),
+        !answer.get("reason").stringValue().equals(NOT_GRANTED));
   }
 
   /** Up to a thousand questions, answered in their order from one look at the lookup. */
@@ -161,7 +191,10 @@ class CheckRoutes {
    * @param keptUntilMillis until when all of it may be believed; 0 with a no in it, which must not
    *     be kept: what was not granted a moment ago may be by now
    */
-  private record Decisions(List<ObjectNode> json, long keptUntilMillis, Sighting<?> sighting) {}
+  private record Decisions(
+      List<ObjectNode> json,
+      long keptUntilMillis,
+      Sighting<Map<SecretHash, FoundToken>> sighting) {}
 
   private Decisions decisions(HttpServletRequest request, List<Question> questions) {
     RequestContext context = RequestContexts.of(request);
@@ -270,7 +303,7 @@ class CheckRoutes {
     Decision decision =
         token.permissions().decide(question.type(), question.name(), question.action());
     if (!decision.allowed()) {
-      ledger.requests().decisionDenied(context, "not_granted", id);
+      ledger.requests().decisionDenied(context, NOT_GRANTED, id);
     }
     return answer(decision, token.id().value(), token.name().value());
   }
@@ -293,7 +326,7 @@ class CheckRoutes {
         actor.permissions().decide(question.type(), question.name(), question.action());
     String id = actor.tokenId() == null ? null : "token:" + actor.tokenId();
     if (!decision.allowed()) {
-      ledger.requests().decisionDenied(context, "not_granted", id);
+      ledger.requests().decisionDenied(context, NOT_GRANTED, id);
     }
     return answer(
         decision,
@@ -305,7 +338,7 @@ class CheckRoutes {
       Decision decision, @Nullable Long tokenId, @Nullable String tokenName) {
     return answer(
         decision.allowed(),
-        decision.allowed() ? "granted" : "not_granted",
+        decision.allowed() ? "granted" : NOT_GRANTED,
         tokenId,
         tokenName,
         decision.entry());

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 class AuthorizationRoutesIT {
 
@@ -251,5 +252,138 @@ class AuthorizationRoutesIT {
     assertTrue(heard("\r\nLast-Event-ID: of another ledger", 1).get(0).contains("event: reset"));
     String reader = http.create(operator, "no asker", "db", "a", "read");
     assertEquals(403, http.get(FeedRoutes.FEED, reader).statusCode());
+  }
+
+  private static JsonNode explained(String asker, String token, String action) {
+    HttpResponse<String> answer =
+        http.post(CheckRoutes.CHECK, asker, question(token, action, ",\"explain\":true"));
+    assertEquals(200, answer.statusCode(), answer.body());
+    JsonNode json = HttpProbe.json(answer);
+    assertFalse(json.path("allowed").asBoolean(), answer.body());
+    return json.path("explanation");
+  }
+
+  /** Reason, type of the event and its actor, after making sure that the log knows that event. */
+  private static String told(JsonNode explanation) {
+    JsonNode event = explanation.path("event");
+    HttpResponse<String> logged =
+        http.get("/api/v1/audit/events/" + event.path("event_id").asString(), operator);
+    assertEquals(200, logged.statusCode(), logged.body());
+    assertTrue(
+        logged.body().contains("\"leaf_index\":" + event.path("leaf_index").asLong()),
+        logged.body());
+    assertFalse(explanation.path("since").isNull());
+    return explanation.path("reason").asString()
+        + " "
+        + event.path("event_type").asString()
+        + " "
+        + event.path("actor").path("name").asString("hidden");
+  }
+
+  private static String change(String token, String method, String what, String body) {
+    JsonNode known = HttpProbe.json(checked(question(token, "read", "")));
+    HttpResponse<String> answer =
+        http.send(
+            http.request(LifecycleRoutes.TOKENS + "/" + known.path("token_id").asLong() + what)
+                .header("Authorization", "Bearer " + operator)
+                .header("Content-Type", "application/json")
+                .method(method, BodyPublishers.ofString(body)));
+    assertTrue(answer.statusCode() < 300, answer.body());
+    return answer.body();
+  }
+
+  private static String grants(String... actions) {
+    return "{\"permissions\":[{\"resource_type\":\"db\",\"resource_names\":[\"a\"],\"actions\":[\""
+        + String.join("\",\"", actions)
+        + "\"]}]}";
+  }
+
+  @Test
+  void aNoIsExplainedByTheEventThatMadeItSo() {
+    String token = http.create(operator, "explained", "db", "a", "read", "write");
+    assertFalse(
+        HttpProbe.json(checked(question(token, "read", ",\"explain\":true"))).has("explanation"));
+    change(token, "PUT", "/permissions", grants("read"));
+    JsonNode narrowed = explained(operator, token, "write");
+    assertEquals("not_granted TokenPermissionsChanged _admin", told(narrowed));
+    assertEquals(narrowed.path("since"), narrowed.path("event").path("occurred_at"));
+    // What came later did not take it, so the same event still decides.
+    change(token, "PUT", "/permissions", grants("read", "describe"));
+    assertEquals(narrowed, explained(operator, token, "write"));
+    assertEquals(
+        "not_granted ResourceTokenCreated _admin", told(explained(operator, token, "delete")));
+
+    change(token, "POST", "/suspend", "");
+    JsonNode suspended = explained(operator, token, "write");
+    assertEquals("suspended_token TokenSuspended _admin", told(suspended));
+    change(token, "PUT", "/description", "{\"description\":\"later\"}");
+    assertEquals(suspended, explained(operator, token, "write"));
+    change(token, "POST", "/resume", "");
+
+    String second = secret(change(token, "POST", "/rotate", "{\"grace_secs\":3600}"));
+    assertTrue(HttpProbe.json(checked(question(token, "read", ""))).path("allowed").asBoolean());
+    secret(change(second, "POST", "/rotate", "{\"grace_secs\":0}"));
+    JsonNode first = explained(operator, token, "read");
+    assertEquals("superseded_token TokenRotated _admin", told(first));
+    // The second rotation cut the grace of the first short: it ended both secrets.
+    assertEquals(explained(operator, second, "read").path("event"), first.path("event"));
+
+    http.delete("explained", operator);
+    assertEquals("revoked_token TokenRevoked _admin", told(explained(operator, token, "read")));
+  }
+
+  private static String secret(String body) {
+    return JsonMapper.shared().readTree(body).path("token").asString();
+  }
+
+  @Test
+  void anExpiredTokenIsExplainedByWhoSetItsExpiry() {
+    String token = http.create(operator, "expiring", "db", "a", "read");
+    change(token, "PUT", "/expiry", "{\"expiry_secs\":1}");
+    long end = System.nanoTime() + 5_000_000_000L;
+    while (HttpProbe.json(checked(question(token, "read", ""))).path("allowed").asBoolean()) {
+      assertTrue(System.nanoTime() < end, "it expires");
+    }
+    assertEquals(
+        "expired_token TokenExpiryChanged _admin", told(explained(operator, token, "read")));
+  }
+
+  @Test
+  void whoReadsNoAuditLearnsTheEventAndNotWhoDidIt() {
+    String asker = http.create(operator, "explains", "ledger", "check", "read");
+    String token = http.create(operator, "asked about", "db", "a", "read");
+    assertEquals("not_granted ResourceTokenCreated hidden", told(explained(asker, token, "write")));
+    assertEquals("not_granted ResourceTokenCreated hidden", told(explained(asker, asker, "read")));
+    JsonNode unknown = explained(asker, "apiv3_never", "read");
+    assertEquals(
+        "{\"reason\":\"unknown_token\",\"since\":null,\"event\":null}", unknown.toString());
+  }
+
+  @Test
+  void anExplanationWithTheActorIsAReadOfTheAuditLog() {
+    String token = http.create(operator, "read about", "db", "a", "read");
+    String event = explained(operator, token, "write").path("event").path("event_id").asString();
+    String reads = http.get("/api/v1/audit/events?action=audit.read&limit=1000", operator).body();
+    assertTrue(reads.contains("POST /api/v1/check") && reads.contains("event=" + event), reads);
+  }
+
+  @Test
+  void whoMayNotAskGetsNoExplanationOfAnything() {
+    String nobody = http.create(operator, "curious", "db", "a", "read");
+    String gone = http.create(operator, "gone for good", "db", "a", "read");
+    http.delete("gone%20for%20good", operator);
+    List<String> answers = new ArrayList<>();
+    for (String token : List.of(gone, "apiv3_never", nobody)) {
+      HttpResponse<String> answer =
+          http.post(CheckRoutes.CHECK, nobody, question(token, "write", ",\"explain\":true"));
+      answers.add(answer.statusCode() + answer.body());
+    }
+    HttpResponse<String> itself =
+        http.post(
+            CheckRoutes.CHECK,
+            nobody,
+            "{\"resource_type\":\"db\",\"resource_name\":\"a\",\"action\":\"write\",\"explain\":true}");
+    answers.add(itself.statusCode() + itself.body());
+    assertEquals(List.of("403" + Rejection.NOT_PERMITTED), answers.stream().distinct().toList());
   }
 }

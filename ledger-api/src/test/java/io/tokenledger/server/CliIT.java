@@ -123,6 +123,17 @@ class CliIT {
     assertFalse(shown.out().contains("apiv3_"), shown.out());
     JsonNode json = JSON.readTree(ledger("show token --token-name cli-life --format json").out());
     assertEquals("hall-3", json.path("tokens").get(0).path("description").asString());
+    Said replaced = ledger("check --explain --permission db:m:read --check-token " + secret);
+    assertEquals(0, replaced.exit(), "it has its grace: " + replaced.err());
+    Said denied = ledger("check --explain --permission db:x:read --check-token " + secret);
+    assertEquals(1, denied.exit());
+    assertTrue(
+        denied
+            .out()
+            .matches(
+                "denied  db:x:read  not_granted\n        not_granted since \\S+Z, by ResourceTokenCreated \\S+,"
+                    + " leaf \\d+, of \\S+Z, by _admin\n"),
+        denied.out());
     Said no = ledger("no\n", "delete token --token-name cli-life");
     assertEquals(1, no.exit());
     assertTrue(no.err().contains("Cannot proceed without confirmation"), no.err());

@@ -8,7 +8,7 @@ import io.tokenledger.permission.ResourceType;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.TokenId;
-import io.tokenledger.token.TokenKind;
+import io.tokenledger.token.TokenName;
 import io.tokenledger.tokens.TokenState;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -19,6 +19,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
@@ -204,7 +206,7 @@ public final class Timeline {
             List<TokenVersion> page = TokenHistoryTable.asOf(connection, moment, false, last, PAGE);
             for (TokenVersion token : page) {
               last = token.id().value();
-              Decision decision = permissions(token).decide(type, name, action);
+              Decision decision = token.granted().decide(type, name, action);
               if (decision.allowed() && token.state(moment.time()) == TokenState.LIVE) {
                 holders.add(new Holder(token, String.valueOf(decision.entry())));
               }
@@ -221,10 +223,44 @@ public final class Timeline {
         });
   }
 
-  private static Permissions permissions(TokenVersion token) {
-    return token.kind() == TokenKind.RESOURCE
-        ? Permissions.parse(token.permissions())
-        : Permissions.admin();
+  /**
+   * The event since which that has been so of a token without a break, up to now. Waits, a second
+   * at most, until what was committed before the call is known.
+   *
+   * @param holds whether it was so after the event at which a version begins
+   * @return empty when it is not so, as far as is known here
+   */
+  public Optional<DecidingEvent> since(TokenId id, Predicate<TokenVersion> holds) {
+    return read(
+        connection -> {
+          Follower.awaitCaughtUp(connection, TokenHistoryTable.NAME, wake);
+          @Nullable TokenVersion first = null;
+          long before = Long.MAX_VALUE;
+          for (int judged = 0; judged < MAX_JUDGED; judged += PAGE) {
+            List<TokenVersion> page = TokenHistoryTable.newest(connection, id, before, PAGE);
+            for (TokenVersion version : page) {
+              if (!holds.test(version)) {
+                return event(connection, first);
+              }
+              first = version;
+              before = version.fromLeaf();
+            }
+            if (page.size() < PAGE) {
+              break;
+            }
+          }
+          return event(connection, first);
+        });
+  }
+
+  private static Optional<DecidingEvent> event(
+      Connection connection, @Nullable TokenVersion version) throws SQLException {
+    return version == null ? Optional.empty() : TokenHistoryTable.event(connection, version);
+  }
+
+  /** The event of that name that cannot be read and is quarantined, the first of them. */
+  public Optional<DecidingEvent> quarantined(TokenName name) {
+    return read(connection -> TokenHistoryTable.quarantined(connection, name));
   }
 
   private interface Query<T> {

@@ -32,6 +32,7 @@ import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -225,6 +226,42 @@ public final class TokenHistoryTable implements Projection {
         JOIN views.token_history              AS history
           ON history.token_id  = wanted.token_id
          AND history.from_leaf = wanted.from_leaf
+      """;
+
+  private static final String NEWEST =
+      """
+      SELECT history.token_id, history.from_leaf, history.to_leaf, history.valid_from,
+             history.valid_to, history.event_type, history.actor_name, history.actor_token_id,
+             history.token_name, history.kind, history.permissions, history.secret_hash_prefix,
+             history.grace_hash_prefix, history.grace_ends_at, history.created_at,
+             history.expires_at, history.suspended_at, history.revoked_at
+        FROM views.token_history AS history
+       WHERE history.token_id = ?
+         AND history.from_leaf < ?
+       ORDER BY history.from_leaf DESC
+       LIMIT ?
+      """;
+
+  private static final String EVENT =
+      """
+      SELECT event.event_id, leaf.leaf_index, event.event_type,
+             event.occurred_at::timestamptz AS occurred_at
+        FROM audit.leaf   AS leaf
+        JOIN ledger.event AS event ON event.global_index = leaf.global_index
+       WHERE leaf.leaf_index = ?
+      """;
+
+  /** Of an event that cannot be read only the database's own column is certain to be a time. */
+  private static final String QUARANTINED =
+      """
+      SELECT event.event_id, leaf.leaf_index, event.event_type, event.recorded_at AS occurred_at
+        FROM state.quarantine AS quarantine
+        JOIN ledger.event     AS event ON event.global_index = quarantine.global_index
+        JOIN audit.leaf       AS leaf  ON leaf.global_index = event.global_index
+       WHERE quarantine.aggregate_id = ?
+         AND quarantine.state        = 'quarantined'
+       ORDER BY quarantine.global_index
+       LIMIT 1
       """;
 
   /** Which rows a token had at two moments; null where it had none. */
@@ -505,6 +542,55 @@ public final class TokenHistoryTable implements Projection {
       statement.setLong(3, treeSize);
       statement.setInt(4, limit);
       return versions(statement);
+    }
+  }
+
+  /**
+   * The versions of one token, the newest first.
+   *
+   * @param beforeLeaf only those that begin below this leaf
+   */
+  static List<TokenVersion> newest(Connection connection, TokenId id, long beforeLeaf, int limit)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(NEWEST)) {
+      statement.setLong(1, id.value());
+      statement.setLong(2, beforeLeaf);
+      statement.setInt(3, limit);
+      return versions(statement);
+    }
+  }
+
+  /** The event that made it that version. */
+  static Optional<DecidingEvent> event(Connection connection, TokenVersion version)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(EVENT)) {
+      statement.setLong(1, version.fromLeaf());
+      return event(statement, version);
+    }
+  }
+
+  /** The first event of a name that is quarantined. */
+  static Optional<DecidingEvent> quarantined(Connection connection, TokenName name)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(QUARANTINED)) {
+      statement.setString(1, "token:" + name.value());
+      return event(statement, null);
+    }
+  }
+
+  private static Optional<DecidingEvent> event(
+      PreparedStatement statement, @Nullable TokenVersion version) throws SQLException {
+    try (ResultSet row = statement.executeQuery()) {
+      return row.next()
+          ? Optional.of(
+              new DecidingEvent(
+                  row.getString("event_id"),
+                  row.getLong("leaf_index"),
+                  row.getString("event_type"),
+                  row.getObject("occurred_at", OffsetDateTime.class).toInstant(),
+                  version == null ? null : version.actorName(),
+                  version == null ? null : version.actorTokenId()))
+          : Optional.empty();
     }
   }
 

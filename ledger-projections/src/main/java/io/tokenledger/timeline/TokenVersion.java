@@ -1,5 +1,6 @@
 package io.tokenledger.timeline;
 
+import io.tokenledger.permission.Permissions;
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenKind;
 import io.tokenledger.token.TokenName;
@@ -40,6 +41,11 @@ public record TokenVersion(
     @Nullable Instant expiry,
     @Nullable Instant suspendedAt,
     @Nullable Instant revokedAt) {
+
+  /** What it may do. */
+  public Permissions granted() {
+    return kind == TokenKind.RESOURCE ? Permissions.parse(permissions) : Permissions.admin();
+  }
 
   /** The state at that instant, as far as this version goes. */
   public TokenState state(Instant now) {

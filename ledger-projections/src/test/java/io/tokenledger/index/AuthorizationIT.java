@@ -14,12 +14,14 @@ import io.tokenledger.ledger.Proposal;
 import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.lookup.FoundToken;
 import io.tokenledger.lookup.FoundToken.State;
+import io.tokenledger.lookup.TokenLookup;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.token.SecretHash;
 import io.tokenledger.token.TokenCommand.RevokeToken;
 import io.tokenledger.token.TokenCommand.SuspendToken;
 import io.tokenledger.token.TokenName;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -27,6 +29,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +38,7 @@ import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import javax.sql.DataSource;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -356,5 +360,67 @@ class AuthorizationIT {
       assertFalse(plan.toString().contains("Seq Scan on token_lookup"), plan.toString());
     }
     assertNotNull(ledger);
+  }
+
+  @Test
+  void fromMemoryAnUnknownSecretWaitsForTheSameLookAsARevokedOne() throws InterruptedException {
+    SimpleMeterRegistry meters = new SimpleMeterRegistry();
+    SecretHash gone = created("t11");
+    revoked("t11");
+    SecretHash unknown = TestLedger.newHash();
+    try (Ledger node = TestLedger.openNode(database, keys, "n3", meters)) {
+      awaitMemory(node);
+      double passed = meters.counter("ledger.index.passed").count();
+      for (int i = 0; i < 50; i++) {
+        for (SecretHash hash : List.of(gone, unknown)) {
+          Begun asked = Begun.now();
+          Sighting<Optional<FoundToken>> one = node.authorization().find(hash);
+          assertTrue(one.asOf().isAfter(asked), "of a look that began after the question");
+          Begun askedAgain = Begun.now();
+          assertTrue(node.authorization().findAll(Set.of(hash)).asOf().isAfter(askedAgain));
+        }
+      }
+      assertEquals(passed, meters.counter("ledger.index.passed").count(), "the database is spared");
+    }
+  }
+
+  @Test
+  void fromTheDatabaseAnUnknownSecretTakesTheSameStatementAsARevokedOne() throws SQLException {
+    SecretHash gone = created("t12");
+    revoked("t12");
+    List<String> statements = new ArrayList<>();
+    List<List<String>> taken = new ArrayList<>();
+    try (Connection session = session()) {
+      TokenLookup lookup = new TokenLookup(recording(session, statements));
+      for (SecretHash hash : List.of(gone, TestLedger.newHash())) {
+        statements.clear();
+        lookup.find(hash);
+        lookup.findAll(Set.of(hash));
+        taken.add(List.copyOf(statements));
+      }
+    }
+    assertEquals(2, taken.get(0).size(), taken.toString());
+    assertEquals(taken.get(0), taken.get(1));
+  }
+
+  /** One connection, never closed, whose statements are written down. */
+  private static DataSource recording(Connection session, List<String> statements) {
+    ClassLoader loader = AuthorizationIT.class.getClassLoader();
+    Object connection =
+        Proxy.newProxyInstance(
+            loader,
+            new Class<?>[] {Connection.class},
+            (proxy, method, arguments) -> {
+              if (method.getName().equals("close")) {
+                return null;
+              }
+              if (method.getName().equals("prepareStatement")) {
+                statements.add((String) arguments[0]);
+              }
+              return method.invoke(session, arguments);
+            });
+    return (DataSource)
+        Proxy.newProxyInstance(
+            loader, new Class<?>[] {DataSource.class}, (proxy, method, arguments) -> connection);
   }
 }

@@ -304,6 +304,7 @@ class EvolutionIT {
 
       await("nothing stands any more", () -> ledger.standing().isEmpty());
       assertEquals(FoundToken.State.QUARANTINED, state(ledger, hash), "it may be a revocation");
+      assertEquals("eaten", ledger.timeline().quarantined(NAME).orElseThrow().eventId());
       assertEquals(FoundToken.State.LIVE, state(ledger, otherHash));
       assertEquals(Refusal.UNREADABLE, refusal(ledger, suspend(NAME, id)));
       await(
