@@ -172,7 +172,8 @@ final class AuditArchiveCommand {
       } catch (IOException e) {
         throw new CommandFailed(LedgerCli.UNKNOWN, archive + " cannot be read: " + e.getMessage());
       }
-      System.out.println(result.segments() + " segments, leaves 0 to " + (result.next() - 1));
+      System.out.println(
+          "segments: " + result.segments() + ", first leaf in none: " + result.next());
       result.notes().forEach(note -> System.out.println("note: " + note));
       if (result.findings().isEmpty()) {
         System.out.println("clean: each segment is what was signed and continues the one before");

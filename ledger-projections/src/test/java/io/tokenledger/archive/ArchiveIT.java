@@ -25,6 +25,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -248,21 +249,30 @@ class ArchiveIT {
   }
 
   @Test
-  void whatDoesNotVerifyIsNotArchived() throws Exception {
+  void theLeaderArchivesByItselfAndWhatDoesNotVerifyIsNot() throws Exception {
     DatabaseUrl forged = TestPostgres.freshDatabase();
     Path keys = Files.createDirectory(directory.resolve("forged-keys"));
     Path archive = directory.resolve("forged");
-    try (Ledger ledger = TestLedger.openWithArchive(forged, keys, archive)) {
+    ArchiveTarget often = new ArchiveTarget(archive, Duration.ofSeconds(1));
+    try (Ledger ledger = TestLedger.openWithArchive(forged, keys, often)) {
       create(ledger);
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+      while (new DirectoryStore(archive).list().isEmpty()) {
+        assertTrue(System.nanoTime() < end, "the leader archives by itself in time");
+        TimeUnit.MILLISECONDS.sleep(20);
+      }
+    }
+    try (Ledger ledger = TestLedger.openWithArchive(forged, keys, archive)) {
       try (Connection connection = TestPostgres.connect(forged);
           Statement statement = connection.createStatement()) {
         statement.executeUpdate(
-            "UPDATE ledger.event SET payload = replace(payload, 'db', 'ba') WHERE global_index = 7");
+            "UPDATE ledger.event SET payload = replace(payload, 'db', 'ba') WHERE global_index = 300");
       }
+      create(ledger);
       ArchiveRefused refused = assertThrows(ArchiveRefused.class, () -> run(ledger));
       assertEquals("not_clean", refused.code());
       assertTrue(String.valueOf(refused.getMessage()).contains("payload"), refused.getMessage());
-      assertEquals(List.of(), new DirectoryStore(archive).list());
+      assertEquals(List.of(Segment.name(0)), new DirectoryStore(archive).list());
     }
   }
 }

@@ -119,6 +119,11 @@ public final class TestLedger {
 
   /** One that archives when it is told to. */
   public static Ledger openWithArchive(DatabaseUrl database, Path keys, Path archive) {
+    return openWithArchive(database, keys, new ArchiveTarget(archive, Duration.ofDays(1)));
+  }
+
+  /** One that archives. */
+  public static Ledger openWithArchive(DatabaseUrl database, Path keys, ArchiveTarget archive) {
     return Ledger.open(
         new LedgerOptions(
             database,
@@ -134,7 +139,7 @@ public final class TestLedger {
             List.of(),
             null,
             List.of(),
-            new ArchiveTarget(archive, Duration.ofDays(1))),
+            archive),
         new SimpleMeterRegistry());
   }
 
