@@ -124,8 +124,8 @@ class ArchiveIT {
     assertEquals("0 " + runs.get(1).sha256(), segments.get(1).head().previous());
     assertEquals(4, events.size());
     assertTrue(
-        events.get(1).payload().contains(String.valueOf(runs.get(2).sha256())),
-        events.get(1).payload());
+        events.get(1).payload().toString().contains(String.valueOf(runs.get(2).sha256())),
+        events.get(1).payload().toString());
   }
 
   @Test
