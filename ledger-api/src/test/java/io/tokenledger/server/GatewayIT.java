@@ -130,6 +130,7 @@ class GatewayIT {
         "X-Original-Method: GET | X-Original-URI: /ping | X-Original-URI: /ping",
         "X-Original-Method: GET | X-Original-URI: /ping | X-HTTP-Method-Override: POST",
         "X-Original-Method: GET | X-Original-URI: /ping | X-Method-Override: POST",
+        "X-Original-Method: GET | X-Original-URI: /ping | X-HTTP-Method: POST",
         "X-Ledger-Any: none",
       })
   void whatNamesNoSingleRequestIsDeniedToAnyone(String headers) {
