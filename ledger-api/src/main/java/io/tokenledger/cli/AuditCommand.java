@@ -34,7 +34,8 @@ import tools.jackson.databind.json.JsonMapper;
       SinkCommands.DeadLetters.class,
       SinkCommands.Requeue.class,
       AuditEraseCommand.class,
-      AuditHoldCommand.class
+      AuditHoldCommand.class,
+      AuditArchiveCommand.class
     })
 final class AuditCommand {
 

@@ -27,7 +27,7 @@ class PrivacyRoutes {
   static final String HOLDS = "/api/v1/audit/holds";
   static final String LIFT = HOLDS + "/lift";
 
-  private static final String RETENTION = "retention";
+  static final String RETENTION = "retention";
   private static final int MAX_HOLD_CHARS = 128;
 
   private final Ledger ledger;
@@ -170,7 +170,7 @@ class PrivacyRoutes {
     return hold;
   }
 
-  private static void requireReason(RequestContext context) {
+  static void requireReason(RequestContext context) {
     if (context.reason() == null || context.reason().isBlank()) {
       throw Rejection.invalid(RequestContexts.REASON + " must say why");
     }

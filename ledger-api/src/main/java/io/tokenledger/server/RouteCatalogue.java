@@ -2,6 +2,8 @@ package io.tokenledger.server;
 
 import static io.tokenledger.audit.EventType.ACCESS_DENIED;
 import static io.tokenledger.audit.EventType.ANSWER_REPEATED;
+import static io.tokenledger.audit.EventType.ARCHIVE_RESTORED;
+import static io.tokenledger.audit.EventType.ARCHIVE_WRITTEN;
 import static io.tokenledger.audit.EventType.AUDIT_EXPORTED;
 import static io.tokenledger.audit.EventType.AUDIT_LOG_READ;
 import static io.tokenledger.audit.EventType.AUDIT_PROOF_ISSUED;
@@ -222,6 +224,10 @@ final class RouteCatalogue {
           route("GET", PrivacyRoutes.HOLDS, "ledger:retention:read or admin", COMMAND_REJECTED),
           route("POST", PrivacyRoutes.HOLDS, RETENTION_WRITER, COMMAND_REJECTED, LEGAL_HOLD_PLACED),
           route("POST", PrivacyRoutes.LIFT, RETENTION_WRITER, COMMAND_REJECTED, LEGAL_HOLD_LIFTED),
+          route("GET", ArchiveRoutes.ARCHIVE, "ledger:retention:read or admin", COMMAND_REJECTED),
+          route("POST", ArchiveRoutes.ARCHIVE, RETENTION_WRITER, COMMAND_REJECTED, ARCHIVE_WRITTEN),
+          route(
+              "POST", ArchiveRoutes.RESTORE, RETENTION_WRITER, COMMAND_REJECTED, ARCHIVE_RESTORED),
           probe("GET", "/health", "health"),
           probe("GET", "/api/v1/health", "health"),
           probe("GET", "/ready", "ready"),

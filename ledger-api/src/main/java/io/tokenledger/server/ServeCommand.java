@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import io.tokenledger.archive.ArchiveTarget;
 import io.tokenledger.attest.TimestampTarget;
 import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
@@ -235,6 +236,20 @@ public final class ServeCommand implements Callable<Integer> {
   private @Nullable String sinks;
 
   @Option(
+      names = "--archive",
+      paramLabel = "DIR",
+      description =
+          "Archives the log there in segments that are never changed: see"
+              + " ops/runbooks/privacy-and-retention.md [LEDGER_ARCHIVE]")
+  private @Nullable String archive;
+
+  @Option(
+      names = "--archive-interval",
+      paramLabel = "DURATION",
+      description = "How often it looks for a full segment. Default 1h [LEDGER_ARCHIVE_INTERVAL]")
+  private @Nullable String archiveInterval;
+
+  @Option(
       names = "--exit-when-ready",
       hidden = true,
       description = "Starts, stops and exits: the build records the classes of a start")
@@ -358,7 +373,21 @@ public final class ServeCommand implements Callable<Integer> {
         timestamps(
             optional(timestampAuthority, "LEDGER_TIMESTAMP_AUTHORITY"),
             value(timestampInterval, "1h", "LEDGER_TIMESTAMP_INTERVAL")),
-        sinks(path(optional(sinks, "LEDGER_SINKS"))));
+        sinks(path(optional(sinks, "LEDGER_SINKS"))),
+        archive(
+            path(optional(archive, "LEDGER_ARCHIVE")),
+            value(archiveInterval, "1h", "LEDGER_ARCHIVE_INTERVAL")));
+  }
+
+  private static @Nullable ArchiveTarget archive(@Nullable Path directory, String interval) {
+    if (directory == null) {
+      return null;
+    }
+    try {
+      return new ArchiveTarget(directory, Duration.ofSeconds(HumanDuration.parseSeconds(interval)));
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("--archive-interval: " + e.getMessage(), e);
+    }
   }
 
   private static List<SinkTarget> sinks(@Nullable Path file) {

@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import io.tokenledger.archive.ArchiveTarget;
 import io.tokenledger.attest.TimestampTarget;
 import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
@@ -45,6 +46,7 @@ import org.jspecify.annotations.Nullable;
  * @param witnesses who is sent every checkpoint
  * @param timestampAuthority who attests when a checkpoint was there; null for nobody
  * @param sinks who is brought the log
+ * @param archive where the log is archived; null for nowhere
  */
 public record ServeOptions(
     BindAddress httpBind,
@@ -72,7 +74,8 @@ public record ServeOptions(
     @Nullable NoticeTarget noticeWebhook,
     List<WitnessTarget> witnesses,
     @Nullable TimestampTarget timestampAuthority,
-    List<SinkTarget> sinks) {
+    List<SinkTarget> sinks,
+    @Nullable ArchiveTarget archive) {
 
   private static final List<String> PROBES =
       List.of("health", "ping", "metrics", "ready", "pprof", "node_stop");
@@ -140,6 +143,8 @@ public record ServeOptions(
         timestampAuthority == null ? "" : timestampAuthority.interval().toString());
     settings.put(
         "--sinks", sinks.stream().map(SinkTarget::toString).collect(Collectors.joining(", ")));
+    settings.put("--archive", archive == null ? "" : archive.directory().toString());
+    settings.put("--archive-interval", archive == null ? "" : archive.interval().toString());
     return settings;
   }
 

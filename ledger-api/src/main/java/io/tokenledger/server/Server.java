@@ -66,6 +66,7 @@ public final class Server implements AutoCloseable {
     GatewayRoutes.class,
     FeedRoutes.class,
     LedgerRoutes.class,
+    ArchiveRoutes.class,
     PrivacyRoutes.class,
     QuarantineRoutes.class,
     SinkRoutes.class,
@@ -143,7 +144,8 @@ public final class Server implements AutoCloseable {
                   options.noticeWebhook(),
                   options.witnesses(),
                   options.timestampAuthority(),
-                  options.sinks()),
+                  options.sinks(),
+                  options.archive()),
               meters);
       parts.push(ledger);
       provision(ledger, options);

@@ -126,7 +126,7 @@ class SinkRoutes {
     LedgerRoutes.require(context.actor(), "audit", Action.WRITE);
     JsonBody body = TokenRoutes.jsonBody(request);
     String name = body.string("sink");
-    Long leafIndex = leaf(body.optionalInteger("leaf_index"));
+    Long leafIndex = leaf("leaf_index", body.optionalInteger("leaf_index"));
     find(name);
     int requeued = ledger.sinks().requeue(name, leafIndex, context);
     if (requeued == 0) {
@@ -137,12 +137,12 @@ class SinkRoutes {
         response, 200, JsonText.object().put("sink", name).put("requeued", requeued).toString());
   }
 
-  private static @Nullable Long leaf(@Nullable BigInteger number) {
+  static @Nullable Long leaf(String name, @Nullable BigInteger number) {
     if (number == null) {
       return null;
     }
     if (number.signum() < 0 || number.bitLength() > 62) {
-      throw Rejection.invalid("leaf_index must be the index of a leaf, got " + number);
+      throw Rejection.invalid(name + " must be the index of a leaf, got " + number);
     }
     return number.longValue();
   }

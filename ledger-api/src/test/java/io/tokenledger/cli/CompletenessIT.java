@@ -86,6 +86,8 @@ class CompletenessIT {
           "audit sinks",
           "audit dead-letters",
           "audit hold list",
+          "audit archive list",
+          "audit archive verify",
           "replay unreadable",
           "replay status",
           "replay history",
@@ -166,6 +168,8 @@ class CompletenessIT {
         new TestServer(
             directory.resolve("data"),
             Map.of(
+                "LEDGER_ARCHIVE",
+                directory.resolve("archive").toString(),
                 "LEDGER_ADMIN_TOKEN_RECOVERY_HTTP_BIND",
                 "127.0.0.1:" + recoveryPort,
                 "LEDGER_DATABASE_URL",
@@ -327,6 +331,10 @@ class CompletenessIT {
     samples.put(
         "POST /api/v1/audit/erasures",
         new Sample("/api/v1/audit/erasures", "{\"subject\":\"" + actedFor() + "\"}"));
+    samples.put(
+        "POST /api/v1/audit/archive/restore",
+        new Sample("/api/v1/audit/archive/restore", "{\"to\":256}"));
+    samples.put("POST /api/v1/audit/archive", new Sample("/api/v1/audit/archive", "{}"));
     samples.put(
         "POST /api/v1/audit/holds",
         new Sample(
@@ -532,6 +540,8 @@ class CompletenessIT {
             "--until",
             "2000-01-02T00:00:00Z"));
     samples.add(verb("audit hold lift", held()));
+    samples.add(verb("audit archive run"));
+    samples.add(verb("audit archive restore", "--from", "0", "--to", "256"));
     samples.add(verb("replay start", "--wait", "--to", "leaf:0", "--lease", "1h"));
     samples.add(verb("replay start"));
     samples.add(verb("replay pause"));

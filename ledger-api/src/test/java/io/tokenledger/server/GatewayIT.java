@@ -101,6 +101,17 @@ class GatewayIT {
   }
 
   @Test
+  void aMultipartBodyMayHoldWhatIsAskedForWhateverTheMethod() {
+    String query = "/query?db=mydb&q=SELECT%20a%20FROM%20m";
+    String type = "Multipart/form-data; boundary=b";
+    assertEquals(
+        "401 body_decides",
+        reason(asked(nginx("GET", query).header("Content-Type", type), reader)));
+    assertEquals(
+        200, asked(nginx("GET", query).header("Content-Type", type), operator).statusCode());
+  }
+
+  @Test
   void noLiveTokenIsOneAnswerForEveryReason() {
     String gone = http.create(operator, "gone", "db", "mydb", "read");
     assertEquals(200, http.delete("gone", operator).statusCode());

@@ -74,6 +74,8 @@ class ServeCommandTest {
                 "--admin-token-file",
                 "--admin-token-recovery-http-bind",
                 "--allow-remote-bootstrap",
+                "--archive",
+                "--archive-interval",
                 "--data-dir",
                 "--database-url",
                 "--disable-authz",

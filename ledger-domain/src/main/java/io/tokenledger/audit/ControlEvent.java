@@ -185,6 +185,29 @@ public sealed interface ControlEvent {
   record LegalHoldLifted(String hold) implements ControlEvent {}
 
   /**
+   * The log was written into the archive.
+   *
+   * @param segments how many; 0 when it was asked for and nothing was due
+   * @param from first leaf of the first of them
+   * @param to first leaf that is in no segment now
+   * @param sha256 of the last manifest there is, lower-case hexadecimal; null while there is none
+   */
+  record ArchiveWritten(long segments, long from, long to, @Nullable String sha256)
+      implements ControlEvent {}
+
+  /**
+   * Events were made again what their leaves say, from the archive.
+   *
+   * @param from first leaf that was looked at
+   * @param to first leaf after them
+   * @param missing events that were not there
+   * @param saltless events that had no salts
+   * @param changed events that were not what their leaf says
+   */
+  record ArchiveRestored(long from, long to, long missing, long saltless, long changed)
+      implements ControlEvent {}
+
+  /**
    * Rows of a live projection are not what the events make.
    *
    * @param projection the table

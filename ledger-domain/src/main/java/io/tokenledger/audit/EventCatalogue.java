@@ -39,6 +39,7 @@ public final class EventCatalogue {
   private static final int READ = 2;
   private static final int UPDATE = 3;
   private static final int DELETE = 4;
+  private static final int ARCHIVE = 4;
   private static final int OTHER = 99;
 
   private static final List<Field> TOKEN =
@@ -499,6 +500,25 @@ public final class EventCatalogue {
               plain("from", "time"),
               plain("until", "time"));
       case LEGAL_HOLD_LIFTED -> privacy("A legal hold ended.", OTHER, identifier("hold", "string"));
+      case ARCHIVE_WRITTEN ->
+          service(
+              "The log was written into the archive, or was asked to be.",
+              "clock",
+              ARCHIVE,
+              List.of("NIST AU-9", "NIST AU-11"),
+              plain("segments", "integer"),
+              identifier("from", "integer"),
+              identifier("to", "integer"),
+              identifier("sha256", "string"));
+      case ARCHIVE_RESTORED ->
+          privacy(
+              "Lost or changed events were made again what the log says, from the archive.",
+              OTHER,
+              identifier("from", "integer"),
+              identifier("to", "integer"),
+              plain("missing", "integer"),
+              plain("saltless", "integer"),
+              plain("changed", "integer"));
       case PROJECTION_DRIFT_FOUND ->
           service(
               "Rows of a projection are not what the events make.",

@@ -67,6 +67,8 @@ public enum EventType {
   SUBJECT_ERASED(ControlEvent.SubjectErased.class, "SubjectErased", "privacy.erase"),
   LEGAL_HOLD_PLACED(ControlEvent.LegalHoldPlaced.class, "LegalHoldPlaced", "privacy.hold"),
   LEGAL_HOLD_LIFTED(ControlEvent.LegalHoldLifted.class, "LegalHoldLifted", "privacy.lift"),
+  ARCHIVE_WRITTEN(ControlEvent.ArchiveWritten.class, "ArchiveWritten", "archive.write"),
+  ARCHIVE_RESTORED(ControlEvent.ArchiveRestored.class, "ArchiveRestored", "archive.restore"),
   PROJECTION_DRIFT_FOUND(
       ControlEvent.ProjectionDriftFound.class, "ProjectionDriftFound", "replay.check_drift"),
   DELIVERY_REFUSED(ControlEvent.DeliveryRefused.class, "DeliveryRefused", "sink.deliver"),

@@ -4,6 +4,8 @@ import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.tokenledger.archive.Archive;
+import io.tokenledger.archive.ArchiveRestore;
 import io.tokenledger.attest.TimestampClient;
 import io.tokenledger.attest.WitnessClient;
 import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
@@ -155,6 +157,8 @@ public final class Ledger implements AutoCloseable {
   private final @Nullable Sequencer sequencer;
   private final List<WitnessClient> witnesses;
   private final @Nullable TimestampClient timestamps;
+  private final @Nullable Archive archive;
+  private final @Nullable ArchiveRestore archiveRestore;
   private final List<Follower> followers;
   private final Sinks sinks;
   private final TokenDirectory tokens;
@@ -254,6 +258,8 @@ public final class Ledger implements AutoCloseable {
       this.sequencer = null;
       this.witnesses = List.of();
       this.timestamps = null;
+      this.archive = null;
+      this.archiveRestore = null;
       this.guard = new RestoreGuard(writers, options.nodeId(), null, null, meters);
     } else {
       CheckpointMemory memory = new CheckpointMemory(options.stateDir());
@@ -299,6 +305,18 @@ public final class Ledger implements AutoCloseable {
               ? null
               : new TimestampClient(
                   options.timestampAuthority(), writers, ownSequencer::isLeading, ownAlerts);
+      this.archive =
+          options.archive() == null
+              ? null
+              : new Archive(
+                  options.archive(),
+                  writers,
+                  this::writeBundle,
+                  requests,
+                  () -> ownSequencer.isLeading() && restored() == null,
+                  this::wake);
+      this.archiveRestore =
+          archive == null ? null : archive.restore(() -> owner(options.database()));
     }
   }
 
@@ -391,6 +409,9 @@ public final class Ledger implements AutoCloseable {
         ledger.witnesses.forEach(WitnessClient::start);
         if (ledger.timestamps != null) {
           ledger.timestamps.start();
+        }
+        if (ledger.archive != null) {
+          ledger.archive.start();
         }
       }
       ledger.followers.forEach(Follower::start);
@@ -799,6 +820,16 @@ public final class Ledger implements AutoCloseable {
     return sinks;
   }
 
+  /** Where the log is archived; null when it is not, or this node has no keys to sign with. */
+  public @Nullable Archive archive() {
+    return archive;
+  }
+
+  /** What brings lost rows back; null where {@link #archive} is. */
+  public @Nullable ArchiveRestore archiveRestore() {
+    return archiveRestore;
+  }
+
   /** What nobody may destroy. */
   public LegalHolds holds() {
     return holds;
@@ -902,6 +933,9 @@ public final class Ledger implements AutoCloseable {
     witnesses.forEach(WitnessClient::close);
     if (timestamps != null) {
       timestamps.close();
+    }
+    if (archive != null) {
+      archive.close();
     }
     sinks.close();
     guard.close();

@@ -1,5 +1,6 @@
 package io.tokenledger.ledger;
 
+import io.tokenledger.archive.ArchiveTarget;
 import io.tokenledger.attest.TimestampTarget;
 import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.notices.NoticeTarget;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  *     rate
  * @param timestampAuthority who attests when a checkpoint was there; null for nobody
  * @param sinks who is brought the log
+ * @param archive where the log is archived; null for nowhere
  */
 public record LedgerOptions(
     DatabaseUrl database,
@@ -41,7 +43,8 @@ public record LedgerOptions(
     @Nullable NoticeTarget noticeWebhook,
     List<WitnessTarget> witnesses,
     @Nullable TimestampTarget timestampAuthority,
-    List<SinkTarget> sinks) {
+    List<SinkTarget> sinks,
+    @Nullable ArchiveTarget archive) {
 
   public LedgerOptions {
     signingKeyFiles = List.copyOf(signingKeyFiles);
@@ -50,5 +53,37 @@ public record LedgerOptions(
     if (poolSize < 4) {
       throw new IllegalArgumentException("the pool needs at least 4 connections, got " + poolSize);
     }
+  }
+
+  /** The same without an archive. */
+  public LedgerOptions(
+      DatabaseUrl database,
+      Path ledgerKeyFile,
+      Path subjectKeyStore,
+      String logOrigin,
+      String nodeId,
+      int poolSize,
+      List<Path> signingKeyFiles,
+      Path stateDir,
+      @Nullable Path trustCheckpoint,
+      @Nullable NoticeTarget noticeWebhook,
+      List<WitnessTarget> witnesses,
+      @Nullable TimestampTarget timestampAuthority,
+      List<SinkTarget> sinks) {
+    this(
+        database,
+        ledgerKeyFile,
+        subjectKeyStore,
+        logOrigin,
+        nodeId,
+        poolSize,
+        signingKeyFiles,
+        stateDir,
+        trustCheckpoint,
+        noticeWebhook,
+        witnesses,
+        timestampAuthority,
+        sinks,
+        null);
   }
 }

@@ -90,15 +90,20 @@ public final class Outside {
     try {
       int status = coming.get(LIMIT.toMillis(), TimeUnit.MILLISECONDS).statusCode();
       if (taken.size() > MAX_ANSWER_BYTES) {
-        throw new IOException("the answer of " + url + " is longer than 64 KiB");
+        throw new IOException("the answer of " + whom(url) + " is longer than 64 KiB");
       }
       return new Answer(status, taken.toByteArray());
     } catch (TimeoutException e) {
-      throw new IOException(url + " did not answer within " + LIMIT.toSeconds() + " s", e);
+      throw new IOException(whom(url) + " did not answer within " + LIMIT.toSeconds() + " s", e);
     } catch (ExecutionException e) {
-      throw new IOException(url + " cannot be reached: " + e.getCause(), e);
+      throw new IOException(whom(url) + " cannot be reached: " + e.getCause(), e);
     } finally {
       coming.cancel(true);
     }
+  }
+
+  /** Without path and query: what some write there is a secret, and messages go to logs. */
+  private static String whom(URI url) {
+    return url.getScheme() + "://" + url.getHost() + (url.getPort() < 0 ? "" : ":" + url.getPort());
   }
 }

@@ -772,6 +772,10 @@ public final class RequestLog implements AutoCloseable {
     if (event instanceof ControlEvent.SubjectErased erased) {
       return done(event, "subject", erased.subject());
     }
+    if (event instanceof ControlEvent.ArchiveWritten
+        || event instanceof ControlEvent.ArchiveRestored) {
+      return done(event, "archive", "archive");
+    }
     if (event instanceof ControlEvent.LegalHoldPlaced placed) {
       return done(event, "hold", "hold:" + placed.hold());
     }

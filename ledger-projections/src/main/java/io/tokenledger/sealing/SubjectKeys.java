@@ -183,7 +183,12 @@ public final class SubjectKeys {
 
   private Optional<Key> read(String id) {
     try {
-      byte[] secret = HexFormat.of().parseHex(Files.readString(file(id)).strip());
+      String text = Files.readString(file(id)).strip();
+      if (text.chars().allMatch(c -> c == 0)) {
+        // One who destroyed it got as far as its bytes.
+        return Optional.empty();
+      }
+      byte[] secret = HexFormat.of().parseHex(text);
       return Optional.of(new Key(id, new SecretKeySpec(secret, "AES")));
     } catch (NoSuchFileException e) {
       return Optional.empty();

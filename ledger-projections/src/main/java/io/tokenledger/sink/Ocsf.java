@@ -106,9 +106,8 @@ final class Ocsf {
 
   /** One entry may stand for many requests: how many, from when to when. */
   private static void writeRepeats(ObjectNode json, JsonNode payload) {
-    if (payload.path("count").isIntegralNumber()) {
-      json.put(
-          "count", Math.toIntExact(Math.min(Integer.MAX_VALUE, payload.path("count").asLong())));
+    if (payload.path("count").isIntegralNumber() && payload.path("count").canConvertToInt()) {
+      json.put("count", payload.path("count").intValue());
       put(json, "start_time", payload.path("first"));
       put(json, "end_time", payload.path("last"));
     }
@@ -176,7 +175,7 @@ final class Ocsf {
       from.put("ip", address);
     }
     JsonNode port = entry.envelope().path("source").path("port");
-    if (port.isIntegralNumber()) {
+    if (port.isIntegralNumber() && port.canConvertToInt()) {
       from.put("port", port.intValue());
     }
   }

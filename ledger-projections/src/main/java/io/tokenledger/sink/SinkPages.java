@@ -27,15 +27,20 @@ final class SinkPages {
 
   private static final String HEAD =
       """
-      SELECT head.size, newest.origin
-        FROM audit.tree_head  AS head
-        JOIN audit.generation AS newest ON newest.generation = head.generation
-       WHERE head.log_id = 1
+      SELECT size
+        FROM audit.tree_head
+       WHERE log_id = 1
       """;
 
+  /** A leaf keeps the log's name that it was first sent under: a receiver knows it by both. */
   private static final String PAGE =
       """
-      SELECT leaf.leaf_index, leaf.leaf_hash, leaf.sequenced_at, event.event_id, event.event_type,
+      SELECT (SELECT log.origin
+                FROM audit.generation AS log
+               WHERE log.begun_at_size <= leaf.leaf_index
+               ORDER BY log.generation DESC
+               LIMIT 1) AS log_origin,
+             leaf.leaf_index, leaf.leaf_hash, leaf.sequenced_at, event.event_id, event.event_type,
              event.revision, event.occurred_at, event.recorded_at, event.payload, event.metadata
         FROM audit.leaf   AS leaf
         JOIN ledger.event AS event ON event.global_index = leaf.global_index
@@ -87,16 +92,14 @@ final class SinkPages {
       connection.setAutoCommit(false);
       try {
         long size = 0;
-        String origin = "";
         try (PreparedStatement statement = connection.prepareStatement(HEAD);
             ResultSet row = statement.executeQuery()) {
           if (row.next()) {
             size = row.getLong("size");
-            origin = row.getString("origin");
           }
         }
         long to = Math.min(size, from + limit);
-        return new Page(from, size, from >= to ? List.of() : read(connection, origin, from, to));
+        return new Page(from, size, from >= to ? List.of() : read(connection, from, to));
       } finally {
         connection.rollback();
         connection.setAutoCommit(true);
@@ -104,8 +107,7 @@ final class SinkPages {
     }
   }
 
-  private List<Message> read(Connection connection, String origin, long from, long to)
-      throws SQLException {
+  private List<Message> read(Connection connection, long from, long to) throws SQLException {
     List<Message> messages = new ArrayList<>(Math.toIntExact(to - from));
     try (PreparedStatement statement = connection.prepareStatement(PAGE)) {
       statement.setLong(1, from);
@@ -114,7 +116,7 @@ final class SinkPages {
       long bytes = 0;
       try (ResultSet row = statement.executeQuery()) {
         while (bytes < MAX_PAGE_BYTES && row.next()) {
-          Entry entry = entry(row, origin);
+          Entry entry = entry(row);
           if (entry.leafIndex() != from + messages.size()) {
             throw new SQLException("leaf " + (from + messages.size()) + " is missing");
           }
@@ -130,10 +132,10 @@ final class SinkPages {
     return messages;
   }
 
-  private Entry entry(ResultSet row, String origin) throws SQLException {
+  private Entry entry(ResultSet row) throws SQLException {
     String eventId = row.getString("event_id");
     return new Entry(
-        origin,
+        row.getString("log_origin"),
         row.getLong("leaf_index"),
         Base64.getEncoder().encodeToString(row.getBytes("leaf_hash")),
         eventId,

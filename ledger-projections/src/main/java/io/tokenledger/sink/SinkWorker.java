@@ -180,6 +180,8 @@ final class SinkWorker implements AutoCloseable {
     long position = durable;
     while (!closing && !resting.getAsBoolean()) {
       try {
+        // First what waits again: where letters fill up, only that makes room.
+        sendRequeued(table);
         SinkPages.Page page = next(position);
         requireWithin(durable, page.treeSize());
         boolean anyRefused = sendAll(table, page.messages());
@@ -191,14 +193,17 @@ final class SinkWorker implements AutoCloseable {
           table.advance(target.name(), durable);
         }
         lag = page.treeSize() - durable;
-        sendRequeued(table);
         recovered(table);
         if (page.hasMore()) {
           giveWay(page);
         } else if (!wakeUp.sleep(LINGER, INTERVAL)) {
           closing = true;
         }
-      } catch (IOException e) {
+      } catch (LedgerUnavailable e) {
+        throw e;
+      } catch (IOException | RuntimeException e) {
+        // An entry that cannot be written stands in the way like one that is not taken, and is
+        // said.
         sink.reset();
         ahead.clear();
         position = durable;

@@ -1,6 +1,8 @@
 package io.tokenledger.store;
 
 import io.tokenledger.audit.ControlEvent;
+import io.tokenledger.audit.ControlEvent.ArchiveRestored;
+import io.tokenledger.audit.ControlEvent.ArchiveWritten;
 import io.tokenledger.audit.ControlEvent.AuditHeartbeat;
 import io.tokenledger.audit.ControlEvent.CheckpointAnchored;
 import io.tokenledger.audit.ControlEvent.ConfigurationChanged;
@@ -238,6 +240,17 @@ public final class EventJson {
       json.put("until", placed.until() == null ? null : placed.until().toString());
     } else if (event instanceof LegalHoldLifted lifted) {
       json.put("hold", lifted.hold());
+    } else if (event instanceof ArchiveRestored restored) {
+      json.put("from", restored.from());
+      json.put("to", restored.to());
+      json.put("missing", restored.missing());
+      json.put("saltless", restored.saltless());
+      json.put("changed", restored.changed());
+    } else if (event instanceof ArchiveWritten written) {
+      json.put("segments", written.segments());
+      json.put("from", written.from());
+      json.put("to", written.to());
+      json.put("sha256", written.sha256());
     } else if (event instanceof EventQuarantined quarantined) {
       json.put("global_index", quarantined.globalIndex());
       json.put("event_id", quarantined.eventId());
@@ -528,6 +541,19 @@ public final class EventJson {
               bound(json, "from"),
               bound(json, "until"));
       case LEGAL_HOLD_LIFTED -> new LegalHoldLifted(string(json, "hold"));
+      case ARCHIVE_RESTORED ->
+          new ArchiveRestored(
+              number(json, "from"),
+              number(json, "to"),
+              number(json, "missing"),
+              number(json, "saltless"),
+              number(json, "changed"));
+      case ARCHIVE_WRITTEN ->
+          new ArchiveWritten(
+              number(json, "segments"),
+              number(json, "from"),
+              number(json, "to"),
+              optionalString(json, "sha256"));
       case PROJECTION_DRIFT_FOUND ->
           new ProjectionDriftFound(
               string(json, "projection"),

@@ -102,6 +102,36 @@ public final class EventTable {
              (SELECT count(*) FROM token_lookup WHERE token_name = ?)
       """;
 
+  private static final String RESTORE =
+      """
+      INSERT INTO ledger.event AS known
+        (global_index, event_id, aggregate_id, sequence_number, aggregate_type, event_type,
+         revision, occurred_at, payload, metadata, mac, recorded_at)
+      OVERRIDING SYSTEM VALUE
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?::timestamptz)
+          ON CONFLICT (global_index) DO UPDATE
+         SET event_id        = excluded.event_id,
+             aggregate_id    = excluded.aggregate_id,
+             sequence_number = excluded.sequence_number,
+             aggregate_type  = excluded.aggregate_type,
+             event_type      = excluded.event_type,
+             revision        = excluded.revision,
+             occurred_at     = excluded.occurred_at,
+             payload         = excluded.payload,
+             metadata        = excluded.metadata,
+             mac             = excluded.mac,
+             recorded_at     = excluded.recorded_at
+      """;
+
+  private static final String RESTORE_SALTS =
+      """
+      INSERT INTO state.event_salt AS known (event_id, payload_salt, metadata_salt)
+      VALUES (?, ?, ?)
+          ON CONFLICT (event_id) DO UPDATE
+         SET payload_salt  = excluded.payload_salt,
+             metadata_salt = excluded.metadata_salt
+      """;
+
   private static final String LOG_ORIGIN =
       """
       SELECT metadata::jsonb ->> 'log_origin'
@@ -285,6 +315,44 @@ public final class EventTable {
       statement.setArray(1, connection.createArrayOf("text", texts[0]));
       statement.setArray(2, connection.createArrayOf("bytea", payloadSalts));
       statement.setArray(3, connection.createArrayOf("bytea", metadataSalts));
+      statement.executeUpdate();
+    }
+  }
+
+  /**
+   * Makes the row of that place, with its salts, what a copy says that the log itself vouches for.
+   *
+   * @param connection of the tables' owner: nobody else may change a row
+   * @throws SQLException also when another row has the event's id or its place in its stream
+   */
+  public static void restore(
+      Connection connection,
+      long globalIndex,
+      Row event,
+      byte[] mac,
+      String recordedAt,
+      byte[] payloadSalt,
+      byte[] metadataSalt)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(RESTORE)) {
+      statement.setLong(1, globalIndex);
+      statement.setString(2, event.eventId());
+      statement.setString(3, event.aggregateId());
+      statement.setLong(4, event.sequenceNumber());
+      statement.setString(5, event.aggregateType());
+      statement.setString(6, event.eventType());
+      statement.setString(7, event.revision());
+      statement.setString(8, event.occurredAt());
+      statement.setString(9, event.payload());
+      statement.setString(10, event.metadata());
+      statement.setBytes(11, mac);
+      statement.setString(12, recordedAt);
+      statement.executeUpdate();
+    }
+    try (PreparedStatement statement = connection.prepareStatement(RESTORE_SALTS)) {
+      statement.setString(1, event.eventId());
+      statement.setBytes(2, payloadSalt);
+      statement.setBytes(3, metadataSalt);
       statement.executeUpdate();
     }
   }

@@ -51,5 +51,8 @@ public final class Locks {
   /** One places or lifts a hold, or erases, at a time: a hold is never placed between. */
   public static final long PRIVACY = 0x7106_0061L;
 
+  /** One node or request writes into the archive at a time. Transaction-level. */
+  public static final long ARCHIVE = 0x7106_0062L;
+
   private Locks() {}
 }

@@ -1,5 +1,6 @@
 package io.tokenledger.verify;
 
+import io.tokenledger.sequence.LogRow;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.Frontier;
 import io.tokenledger.tlog.InvalidTlogFormat;
@@ -17,6 +18,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -87,7 +89,7 @@ public final class BundleVerification {
     return Policy.of(keys);
   }
 
-  private static Frontier edge(ZipFile zip, long from) throws IOException {
+  static Frontier edge(ZipFile zip, long from) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     hashes(text(zip, BundleWriter.LEFT)).forEach(hash -> bytes.writeBytes(hash.bytes()));
     return Frontier.of(from, bytes.toByteArray());
@@ -221,6 +223,29 @@ public final class BundleVerification {
       }
       if (body != null) {
         audit.find("event_added", null, null, "a body without an entry");
+      }
+    }
+  }
+
+  /** Takes event after event of a bundle. */
+  public interface Events {
+    /**
+     * @throws SQLException to stop reading
+     */
+    void take(long leafIndex, LogRow event) throws SQLException;
+  }
+
+  /**
+   * Hands over the events of a bundle in leaf order, unverified: {@link #run} it before.
+   *
+   * @throws IOException when it cannot be read
+   */
+  public static void events(Path file, Events events) throws IOException, SQLException {
+    try (ZipFile zip = new ZipFile(file.toFile(), StandardCharsets.UTF_8);
+        BufferedReader bodies = reader(zip, BundleWriter.BODIES)) {
+      for (String line = bodies.readLine(); line != null; line = bodies.readLine()) {
+        Bodies.Body body = Bodies.read(line);
+        events.take(body.leafIndex(), body.event());
       }
     }
   }

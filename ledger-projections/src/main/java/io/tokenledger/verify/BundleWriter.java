@@ -44,6 +44,7 @@ public final class BundleWriter {
   static final String LEFT = "left";
   static final String CONSISTENCY = "consistency";
   static final String SINCE = "consistency-since";
+  static final String PREVIOUS = "previous";
   static final String ENTRIES = "entries.ndjson";
 
   /** The events in a bundle, a line each. */
@@ -77,6 +78,7 @@ public final class BundleWriter {
       | `left` | right edge of the tree before the first leaf, largest subtree first |
       | `consistency` | proof that the tree up to the last leaf here is the beginning of the checkpoint's |
       | `consistency-since` | the same from an earlier checkpoint, when one was asked for |
+      | `previous` | in a segment of an archive: first leaf of the segment before, and its manifest's SHA-256 |
       | `manifest` | SHA-256 of every file, signed |
       """;
 
@@ -89,8 +91,15 @@ public final class BundleWriter {
    * @param from first leaf
    * @param to first leaf that is not in it
    * @param since size of an earlier checkpoint to be joined; null for none
+   * @param previous what goes before it in an archive, a line; null when it is in none
    */
-  public record Range(long from, long to, @Nullable Long since) {}
+  public record Range(long from, long to, @Nullable Long since, @Nullable String previous) {
+
+    /** A part that is in no archive. */
+    public Range(long from, long to, @Nullable Long since) {
+      this(from, to, since, null);
+    }
+  }
 
   /**
    * What was written.
@@ -146,6 +155,9 @@ public final class BundleWriter {
             range.since()
                 + "\n"
                 + lines(strings(Proofs.consistency(range.since(), head.size(), nodes))));
+      }
+      if (range.previous() != null) {
+        text(zip, sums, PREVIOUS, range.previous() + "\n");
       }
       long[] count = new long[1];
       file(

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.tokenledger.audit.ControlEvent.LegalHoldPlaced;
+import io.tokenledger.audit.RequestContext;
 import io.tokenledger.backup.EventBackup;
 import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditFilter;
@@ -102,7 +103,27 @@ class ErasureIT {
   }
 
   private Erasure erase(String subject) {
-    return ledger.erasures().erase(subject, TestLedger.context(officer(90)));
+    return ledger.erasures().erase(subject, forNobody(officer(90)));
+  }
+
+  /** Acts for no human: nobody erases the one for whom they act. */
+  private static RequestContext forNobody(Actor actor) {
+    return new RequestContext(
+        actor,
+        "bearer",
+        null,
+        "asked to",
+        null,
+        null,
+        0,
+        null,
+        false,
+        null,
+        "test",
+        "request-1",
+        null,
+        null,
+        null);
   }
 
   /** Columns of text, JSON or bytes of whatever table that hold the value in clear. */
@@ -320,8 +341,13 @@ class ErasureIT {
 
   @Test
   void aSubjectDoesNotEraseItself() {
-    PrivacyRefused refused = assertThrows(PrivacyRefused.class, () -> erase("token:90"));
-    assertEquals("own_subject", refused.code());
+    for (RequestContext context :
+        List.of(forNobody(officer(90)), TestLedger.context(officer(90)))) {
+      String own = context.onBehalfOf() == null ? "token:90" : person();
+      PrivacyRefused refused =
+          assertThrows(PrivacyRefused.class, () -> ledger.erasures().erase(own, context));
+      assertEquals("own_subject", refused.code());
+    }
   }
 
   @Test

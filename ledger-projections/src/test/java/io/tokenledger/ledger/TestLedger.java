@@ -2,6 +2,7 @@ package io.tokenledger.ledger;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.tokenledger.archive.ArchiveTarget;
 import io.tokenledger.attest.TimestampTarget;
 import io.tokenledger.attest.WitnessTarget;
 import io.tokenledger.audit.RequestContext;
@@ -26,6 +27,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -112,6 +114,32 @@ public final class TestLedger {
         keys.resolve("state"),
         null,
         null,
+        new SimpleMeterRegistry());
+  }
+
+  /** One that archives when it is told to. */
+  public static Ledger openWithArchive(DatabaseUrl database, Path keys, Path archive) {
+    return openWithArchive(database, keys, new ArchiveTarget(archive, Duration.ofDays(1)));
+  }
+
+  /** One that archives. */
+  public static Ledger openWithArchive(DatabaseUrl database, Path keys, ArchiveTarget archive) {
+    return Ledger.open(
+        new LedgerOptions(
+            database,
+            keys.resolve("ledger.key"),
+            keys.resolve("subjects"),
+            "test/log",
+            "n1",
+            6,
+            List.of(keys.resolve("signing.key")),
+            keys.resolve("state"),
+            null,
+            null,
+            List.of(),
+            null,
+            List.of(),
+            archive),
         new SimpleMeterRegistry());
   }
 

@@ -179,6 +179,8 @@ class EventJsonTest {
               "token:7", List.of("00112233445566778899aabbccddeeff0011223344556677"), 12);
       case LEGAL_HOLD_PLACED ->
           new ControlEvent.LegalHoldPlaced("case-17", "token:7", "ingest", T0, null);
+      case ARCHIVE_RESTORED -> new ControlEvent.ArchiveRestored(0, 512, 1, 2, 3);
+      case ARCHIVE_WRITTEN -> new ControlEvent.ArchiveWritten(2, 256, 131_328, "ab".repeat(32));
       case LEGAL_HOLD_LIFTED -> new ControlEvent.LegalHoldLifted("case-17");
       default -> throw new AssertionError("no example of " + type);
     };

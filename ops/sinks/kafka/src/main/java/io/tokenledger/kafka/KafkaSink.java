@@ -13,17 +13,21 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.regex.Pattern;
+import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.config.ConfigException;
+import org.apache.kafka.common.config.SslConfigs;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
@@ -67,6 +71,9 @@ public final class KafkaSink implements Sink {
   private final Properties properties;
   private final String topic;
   private final byte[] contentType;
+  private static final Pattern LOOPBACK =
+      Pattern.compile("\\s*(localhost|127\\.\\d+\\.\\d+\\.\\d+|\\[::1])(:\\d+)?\\s*");
+
   private volatile @Nullable KafkaProducer<String, byte[]> producer;
   private volatile boolean closed;
   private long confirmed;
@@ -111,7 +118,24 @@ public final class KafkaSink implements Sink {
     properties.put(ProducerConfig.ACKS_CONFIG, "all");
     properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, "true");
     properties.put(ProducerConfig.MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, "1");
+    requireProtected(target, servers, properties);
     return properties;
+  }
+
+  /** What is sent names people: in clear it does not leave this machine. */
+  private static void requireProtected(SinkTarget target, String servers, Properties properties) {
+    String protocol =
+        properties.getProperty(CommonClientConfigs.SECURITY_PROTOCOL_CONFIG, "PLAINTEXT").strip();
+    String names =
+        properties.getProperty(SslConfigs.SSL_ENDPOINT_IDENTIFICATION_ALGORITHM_CONFIG, "https");
+    boolean here =
+        Arrays.stream(servers.split(",")).allMatch(server -> LOOPBACK.matcher(server).matches());
+    if (!here && (!protocol.endsWith("SSL") || names.isBlank())) {
+      throw new IllegalArgumentException(
+          target.name()
+              + ": servers on other machines need security.protocol SSL or SASL_SSL in"
+              + " properties_file, and host names that are checked");
+    }
   }
 
   private KafkaProducer<String, byte[]> open() throws IOException {
