@@ -50,13 +50,15 @@ final class LedgerFilter extends OncePerRequestFilter {
   private final ServeOptions options;
   private final RequestContexts contexts;
   private final Answers answers;
+  private final Admission admission;
   private final RequestBodies bodies = new RequestBodies();
 
-  LedgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
+  LedgerFilter(Ledger ledger, ServeOptions options, Answers answers, Admission admission) {
     this.ledger = ledger;
     this.options = options;
     this.contexts = new RequestContexts(options.trustedProxies());
     this.answers = answers;
+    this.admission = admission;
   }
 
   @Override
@@ -65,6 +67,7 @@ final class LedgerFilter extends OncePerRequestFilter {
       throws IOException, ServletException {
     try {
       answers.addCommonHeaders(response);
+      admission.requireInTime();
       bodies.attach(request);
       String path = RoutedPath.of(request);
       boolean forwardAuth = GatewayRoutes.isForwardAuth(path);

@@ -1,5 +1,6 @@
 package io.tokenledger.server;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
@@ -75,8 +76,21 @@ public final class Server implements AutoCloseable {
   static class Configuration {
 
     @Bean
-    LedgerFilter ledgerFilter(Ledger ledger, ServeOptions options, Answers answers) {
-      return new LedgerFilter(ledger, options, answers);
+    Admission admission(MeterRegistry meters) {
+      return new Admission(meters);
+    }
+
+    @Bean
+    WebServerFactoryCustomizer<TomcatServletWebServerFactory> threads(Admission admission) {
+      return factory ->
+          factory.addConnectorCustomizers(
+              connector -> connector.getProtocolHandler().setExecutor(admission));
+    }
+
+    @Bean
+    LedgerFilter ledgerFilter(
+        Ledger ledger, ServeOptions options, Answers answers, Admission admission) {
+      return new LedgerFilter(ledger, options, answers, admission);
     }
 
     @Bean
