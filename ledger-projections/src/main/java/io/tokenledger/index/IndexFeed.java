@@ -201,6 +201,11 @@ final class IndexFeed implements AutoCloseable {
             + (maxBytes >> 20)
             + " MiB of memory: each decision asks the database; give LEDGER_JAVA_OPTS a larger -Xmx";
     LOG.warn("{}", tooLarge);
+    // Whoever began to wait while it was read waits for nothing.
+    waiters.forEach(waiter -> waiter.applied().complete(false));
+    synchronized (this) {
+      notifyAll();
+    }
   }
 
   /** Why nothing is held in memory; null when that is not why. */

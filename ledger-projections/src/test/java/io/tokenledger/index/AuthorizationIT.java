@@ -323,7 +323,9 @@ class AuthorizationIT {
       assertTrue(requireNonNull(feed.tooLarge()).contains("each decision asks the database"));
       Committed revocation = revoked("much");
       // Nobody waits for a memory that is not there.
-      assertFalse(feed.applied(revocation.position(), LIMIT).getNow(true));
+      assertFalse(
+          feed.applied(revocation.position(), LIMIT)
+              .get(LIMIT.toMillis() / 2, TimeUnit.MILLISECONDS));
     }
   }
 
