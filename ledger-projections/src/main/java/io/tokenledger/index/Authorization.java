@@ -34,14 +34,19 @@ import org.jspecify.annotations.Nullable;
  * database.
  *
  * <p>A yes is at most {@link #BOUND} old, and on the node that carried the change out never older
- * than its answer. That a secret is not live is never said from memory as it was before the
- * question: it waits for the next look, a few milliseconds, so that a token works everywhere once
- * its creation was answered, and so that nobody learns from the time which secrets were live once.
+ * than its answer. That a secret is not live is not said from memory as it was before the question:
+ * it waits for the next look, a few milliseconds, so that a token works everywhere once its
+ * creation was answered. Only one that such a look refused within the last second is refused at
+ * once, by what is known as of {@link #NEARLY_NOW}. Whether it was ever live makes no difference to
+ * either, so that nobody learns that from the time.
  */
 public final class Authorization implements AutoCloseable {
 
   /** No request that arrives later than this after a revocation's answer is allowed. */
   public static final Duration BOUND = Duration.ofSeconds(1);
+
+  /** How far behind the next refusal of the same secret may be: a few looks. */
+  static final Duration NEARLY_NOW = Duration.ofMillis(20);
 
   /** For a look; when there is none the database is asked. */
   private static final Duration LOOK_LIMIT = Duration.ofMillis(250);
@@ -55,6 +60,7 @@ public final class Authorization implements AutoCloseable {
   private final DataSource readers;
   private final IndexFeed feed;
   private final NodeLease lease;
+  private final RefusedLately refused = new RefusedLately();
   private final Counter asked;
   private final List<Consumer<FeedEvent>> listeners = new CopyOnWriteArrayList<>();
 
@@ -206,16 +212,24 @@ public final class Authorization implements AutoCloseable {
     State state = usable(feed.state());
     if (state != null) {
       FoundToken token = state.index().find(hash);
-      if (isLive(token, now)) {
+      if (isLive(token, now) || isStillRefused(hash, state, now)) {
         return new Sighting<>(Optional.ofNullable(token), state.began());
       }
       State later = usable(feed.begunAfter(now, LOOK_LIMIT));
       if (later != null) {
-        return new Sighting<>(Optional.ofNullable(later.index().find(hash)), later.began());
+        FoundToken then = later.index().find(hash);
+        if (!isLive(then, now)) {
+          refused.add(hash, now);
+        }
+        return new Sighting<>(Optional.ofNullable(then), later.began());
       }
     }
     asked.increment();
     return new Sighting<>(lookup.find(hash), now);
+  }
+
+  private boolean isStillRefused(SecretHash hash, State state, Begun now) {
+    return refused.contains(hash, now) && state.began().isWithin(NEARLY_NOW);
   }
 
   private static boolean isLive(@Nullable FoundToken token, Begun now) {
@@ -234,12 +248,17 @@ public final class Authorization implements AutoCloseable {
     State state = usable(feed.state());
     if (state != null) {
       Map<SecretHash, FoundToken> found = all(state, hashes);
-      if (hashes.stream().allMatch(hash -> isLive(found.get(hash), now))) {
+      if (hashes.stream()
+          .allMatch(hash -> isLive(found.get(hash), now) || isStillRefused(hash, state, now))) {
         return new Sighting<>(found, state.began());
       }
       State later = usable(feed.begunAfter(now, LOOK_LIMIT));
       if (later != null) {
-        return new Sighting<>(all(later, hashes), later.began());
+        Map<SecretHash, FoundToken> then = all(later, hashes);
+        hashes.stream()
+            .filter(hash -> !isLive(then.get(hash), now))
+            .forEach(hash -> refused.add(hash, now));
+        return new Sighting<>(then, later.began());
       }
     }
     asked.increment();

@@ -18,8 +18,10 @@ import io.tokenledger.lookup.TokenLookup;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.token.SecretHash;
+import io.tokenledger.token.TokenCommand.ResumeToken;
 import io.tokenledger.token.TokenCommand.RevokeToken;
 import io.tokenledger.token.TokenCommand.SuspendToken;
+import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenName;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
@@ -367,23 +369,82 @@ class AuthorizationIT {
   @Test
   void fromMemoryAnUnknownSecretWaitsForTheSameLookAsARevokedOne() throws InterruptedException {
     SimpleMeterRegistry meters = new SimpleMeterRegistry();
-    SecretHash gone = created("t11");
-    revoked("t11");
-    SecretHash unknown = TestLedger.newHash();
+    List<SecretHash> gone = new ArrayList<>();
+    for (int i = 0; i < 20; i++) {
+      gone.add(created("t11-" + i));
+      revoked("t11-" + i);
+    }
     try (Ledger node = TestLedger.openNode(database, keys, "n3", meters)) {
       awaitMemory(node);
       double passed = meters.counter("ledger.index.passed").count();
-      for (int i = 0; i < 50; i++) {
-        for (SecretHash hash : List.of(gone, unknown)) {
+      for (int i = 0; i < gone.size(); i += 2) {
+        for (SecretHash hash : List.of(gone.get(i), TestLedger.newHash())) {
           Begun asked = Begun.now();
-          Sighting<Optional<FoundToken>> one = node.authorization().find(hash);
-          assertTrue(one.asOf().isAfter(asked), "of a look that began after the question");
-          Begun askedAgain = Begun.now();
-          assertTrue(node.authorization().findAll(Set.of(hash)).asOf().isAfter(askedAgain));
+          assertTrue(node.authorization().find(hash).asOf().isAfter(asked), "a later look");
+        }
+        for (SecretHash hash : List.of(gone.get(i + 1), TestLedger.newHash())) {
+          Begun asked = Begun.now();
+          assertTrue(node.authorization().findAll(Set.of(hash)).asOf().isAfter(asked));
         }
       }
       assertEquals(passed, meters.counter("ledger.index.passed").count(), "the database is spared");
     }
+  }
+
+  @Test
+  void whoWasRefusedAMomentAgoIsRefusedWithoutWaitingWhetherItWasEverLiveOrNot()
+      throws InterruptedException {
+    SecretHash gone = created("t13");
+    revoked("t13");
+    try (Ledger node = TestLedger.openNode(database, keys, "n4", new SimpleMeterRegistry())) {
+      awaitMemory(node);
+      for (SecretHash hash : List.of(gone, TestLedger.newHash())) {
+        long end = System.nanoTime() + LIMIT.toNanos();
+        // A busy machine may look more seldom than is near enough; then the next one counts.
+        for (boolean atOnce = false; !atOnce; ) {
+          assertTrue(System.nanoTime() < end, "every refusal waited");
+          node.authorization().find(hash);
+          Begun asked = Begun.now();
+          Begun seen = node.authorization().find(hash).asOf();
+          atOnce = !seen.isAfter(asked);
+          assertTrue(seen.agoMillis() < 1_000, "and never by what is old");
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatThisNodeResumesItLetsInAtOnceThoughItRefusedItAMomentAgo() throws InterruptedException {
+    awaitMemory(ledger);
+    SecretHash hash = created("t14");
+    TokenName name = new TokenName("t14");
+    TokenId id = ledger.authorization().find(hash).seen().orElseThrow().id();
+    for (int i = 0; i < 50; i++) {
+      TestLedger.execute(ledger, new SuspendToken(name, id, TestLedger.now(), TestLedger.ADMIN))
+          .join();
+      assertEquals(State.SUSPENDED, state(ledger, hash));
+      TestLedger.execute(ledger, new ResumeToken(name, id, TestLedger.now(), TestLedger.ADMIN))
+          .join();
+      assertEquals(State.LIVE, state(ledger, hash));
+    }
+  }
+
+  @Test
+  void aRefusalIsRememberedForASecondAndOfThatSecretOnly() {
+    RefusedLately refused = new RefusedLately();
+    SecretHash one = TestLedger.newHash();
+    Begun then = Begun.now();
+    assertFalse(refused.contains(one, then));
+    refused.add(one, then);
+    assertTrue(refused.contains(one, later(then, 1_000)));
+    assertFalse(refused.contains(one, later(then, 1_001)));
+    for (int i = 0; i < 10_000; i++) {
+      assertFalse(refused.contains(TestLedger.newHash(), then));
+    }
+  }
+
+  private static Begun later(Begun then, long millis) {
+    return new Begun(then.nanos() + millis * 1_000_000, then.epochMillis() + millis);
   }
 
   @Test
