@@ -15,7 +15,6 @@ import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import tools.jackson.core.JacksonException;
 
 /**
  * Keeps one projection: takes leaf after leaf in the dense order and commits what was written with
@@ -146,6 +145,7 @@ public final class Follower implements AutoCloseable {
 
   private final DataSource writers;
   private final Projection projection;
+  private final RecentLeaves recent;
   private final WakeUp wakeUp = new WakeUp();
   private final Thread thread;
   private final Consumer<UnreadableEvent> unreadable;
@@ -155,11 +155,17 @@ public final class Follower implements AutoCloseable {
 
   /**
    * @param writers connections that do not commit by themselves
+   * @param recent what this node's sequencer read last
    * @param unreadable hears of an event that this cannot take, each time it tries
    */
-  public Follower(DataSource writers, Projection projection, Consumer<UnreadableEvent> unreadable) {
+  public Follower(
+      DataSource writers,
+      Projection projection,
+      RecentLeaves recent,
+      Consumer<UnreadableEvent> unreadable) {
     this.writers = writers;
     this.projection = projection;
+    this.recent = recent;
     this.unreadable = unreadable;
     this.thread = new Thread(this::work, "ledger-follow-" + projection.name());
     thread.setDaemon(true);
@@ -186,6 +192,7 @@ public final class Follower implements AutoCloseable {
         standing = null;
       } catch (UnreadableEvent e) {
         LOG.error("{} stands still: {}", projection.name(), e.getMessage());
+        recent.clear();
         standing = e;
         reportSafely(e);
         pause(INTERVAL.multipliedBy(1L << Math.min(failures++, MAX_DOUBLINGS)));
@@ -256,7 +263,10 @@ public final class Follower implements AutoCloseable {
         return 0;
       }
       long position = position(connection, projection);
-      List<Leaf> leaves = next(connection, position);
+      List<Leaf> leaves = recent.from(position, MAX_BATCH);
+      if (leaves.isEmpty()) {
+        leaves = next(connection, position);
+      }
       if (!leaves.isEmpty()) {
         leaves = takeReadable(connection, leaves);
       }
@@ -343,17 +353,8 @@ public final class Follower implements AutoCloseable {
         row.getString("event_type"),
         row.getString("revision"),
         row.getString("payload"),
-        header(row),
+        Header.orNone(row.getString("metadata")),
         row.getBoolean("quarantined"));
-  }
-
-  /** None where it is no JSON: who needs it must say that it cannot be read. */
-  private static Header header(ResultSet row) throws SQLException {
-    try {
-      return Header.parse(row.getString("metadata"));
-    } catch (JacksonException e) {
-      return Header.NONE;
-    }
   }
 
   /** How many leaves that live projection has not taken yet. */

@@ -33,6 +33,15 @@ public record Header(
 
   private static final JsonMapper JSON = JsonMapper.shared();
 
+  /** The same; {@link #NONE} where it is no JSON: who needs it must say that it cannot be read. */
+  static Header orNone(String metadata) {
+    try {
+      return parse(metadata);
+    } catch (JacksonException e) {
+      return NONE;
+    }
+  }
+
   /**
    * Reads a stored envelope.
    *

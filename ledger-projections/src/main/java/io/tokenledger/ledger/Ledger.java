@@ -13,6 +13,7 @@ import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.follow.Follower;
 import io.tokenledger.follow.Projection;
+import io.tokenledger.follow.RecentLeaves;
 import io.tokenledger.history.AuditLog;
 import io.tokenledger.history.AuditLogTable;
 import io.tokenledger.history.AuditQuery;
@@ -37,6 +38,7 @@ import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.LedgerKey;
 import io.tokenledger.sealing.SubjectKeys;
+import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.Sequencer;
 import io.tokenledger.service.ServiceLife;
 import io.tokenledger.signing.CheckpointMemory;
@@ -159,6 +161,7 @@ public final class Ledger implements AutoCloseable {
   private final @Nullable TimestampClient timestamps;
   private final @Nullable Archive archive;
   private final @Nullable ArchiveRestore archiveRestore;
+  private final RecentLeaves recent = new RecentLeaves();
   private final List<Follower> followers;
   private final Sinks sinks;
   private final TokenDirectory tokens;
@@ -320,7 +323,8 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
-  private void sequenced() {
+  private void sequenced(long firstLeafIndex, List<LogRow> rows) {
+    recent.add(firstLeafIndex, rows);
     followers.forEach(Follower::wake);
     sinks.wake();
   }
@@ -369,9 +373,12 @@ public final class Ledger implements AutoCloseable {
   private List<Follower> followers(LedgerOptions options, Envelopes envelopes, EventReader reader) {
     List<Follower> all = new ArrayList<>();
     projections(envelopes, reader)
-        .forEach(projection -> all.add(new Follower(writers, projection, this::unreadable)));
+        .forEach(
+            projection -> all.add(new Follower(writers, projection, recent, this::unreadable)));
     if (options.noticeWebhook() != null) {
-      all.add(new Follower(writers, new NoticeWebhook(options.noticeWebhook()), this::unreadable));
+      all.add(
+          new Follower(
+              writers, new NoticeWebhook(options.noticeWebhook()), recent, this::unreadable));
     }
     return List.copyOf(all);
   }

@@ -97,7 +97,7 @@ public final class Sequencer implements AutoCloseable {
   private final Duration interval;
   private final Duration floorPatience;
   private final Duration reconcileInterval;
-  private final Runnable sequenced;
+  private final Listener listener;
   private final Counter leaves;
   private final Counter lateFinds;
   private final WakeUp wakeUp = new WakeUp();
@@ -129,7 +129,7 @@ public final class Sequencer implements AutoCloseable {
    * @param interval how long to wait for new events when nobody calls {@link #wake}
    * @param floorPatience how long a transaction may hold the floor down
    * @param reconcileInterval how often everything is scanned
-   * @param sequenced called after each batch
+   * @param listener called after each batch
    */
   public Sequencer(
       DatabaseUrl app,
@@ -139,7 +139,7 @@ public final class Sequencer implements AutoCloseable {
       Duration interval,
       Duration floorPatience,
       Duration reconcileInterval,
-      Runnable sequenced,
+      Listener listener,
       MeterRegistry meters) {
     this.app = app;
     this.node = node;
@@ -149,12 +149,23 @@ public final class Sequencer implements AutoCloseable {
     this.floorPatience = floorPatience;
     this.reconcileInterval = reconcileInterval;
     this.nextReconcile = reconcileInterval.toNanos();
-    this.sequenced = sequenced;
+    this.listener = listener;
     this.leaves = Counter.builder("ledger.sequencer.leaves").register(meters);
     this.lateFinds = Counter.builder("ledger.sequencer.late").register(meters);
     Gauge.builder("ledger.sequencer.leading", this, s -> s.leading ? 1 : 0).register(meters);
     this.thread = new Thread(this::work, "ledger-sequencer");
     thread.setDaemon(true);
+  }
+
+  /** Hears of what got its place, once it is committed. */
+  public interface Listener {
+
+    /**
+     * Must not wait: the next batch waits for it.
+     *
+     * @param firstLeafIndex the place of the first row; the others follow it
+     */
+    void sequenced(long firstLeafIndex, List<LogRow> rows);
   }
 
   /** Begins to work in a thread of its own. */
@@ -314,7 +325,7 @@ public final class Sequencer implements AutoCloseable {
         lateFinds.increment(rows.size());
         LOG.info("the reconcile gave {} events their place", rows.size());
       }
-      sequenced.run();
+      listener.sequenced(head.size(), rows);
     }
     keeper.grown(connection, generation, edge.copy());
     connection.commit();

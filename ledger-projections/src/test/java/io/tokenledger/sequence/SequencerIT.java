@@ -75,7 +75,7 @@ class SequencerIT {
             Duration.ofMillis(20),
             floorPatience,
             reconcileInterval,
-            () -> {},
+            (firstLeafIndex, rows) -> {},
             new SimpleMeterRegistry());
     sequencers.add(sequencer);
     sequencer.start();
