@@ -118,12 +118,21 @@ class Answers {
   @ExceptionHandler
   void unexpected(HttpServletRequest request, HttpServletResponse response, Exception failure)
       throws Exception {
-    LOG.error("{} {} failed", request.getMethod(), route(request), failure);
-    if (response.isCommitted()) {
+    boolean begun = response.isCommitted();
+    failed(request, response, failure);
+    if (begun) {
       // The container then closes the connection: a part must not pass for the whole.
       throw failure;
     }
-    write(response, 500, JsonText.error("internal error, see the log of this node"));
+  }
+
+  /** Logs what nobody foresaw, and says no more than that it happened. */
+  void failed(HttpServletRequest request, HttpServletResponse response, Exception failure)
+      throws IOException {
+    LOG.error("{} {} failed", request.getMethod(), route(request), failure);
+    if (!response.isCommitted()) {
+      write(response, 500, JsonText.error("internal error, see the log of this node"));
+    }
   }
 
   void reject(HttpServletRequest request, HttpServletResponse response, Rejection rejection)

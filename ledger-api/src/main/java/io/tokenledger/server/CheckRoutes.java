@@ -20,15 +20,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RestController;
@@ -176,13 +173,13 @@ class CheckRoutes {
   }
 
   private static Action action(String text, String where) {
-    return Arrays.stream(Action.values())
-        .filter(action -> action.wireName().equals(text))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                Rejection.invalid(
-                    where + "action must be create, describe, read, write or delete, got " + text));
+    for (Action action : Action.values()) {
+      if (action.wireName().equals(text)) {
+        return action;
+      }
+    }
+    throw Rejection.invalid(
+        where + "action must be create, describe, read, write or delete, got " + text);
   }
 
   /**
@@ -198,11 +195,12 @@ class CheckRoutes {
 
   private Decisions decisions(HttpServletRequest request, List<Question> questions) {
     RequestContext context = RequestContexts.of(request);
-    Set<SecretHash> hashes =
-        questions.stream()
-            .map(Question::hash)
-            .filter(Objects::nonNull)
-            .collect(Collectors.toCollection(HashSet::new));
+    Set<SecretHash> hashes = new HashSet<>();
+    for (Question question : questions) {
+      if (question.hash() != null) {
+        hashes.add(question.hash());
+      }
+    }
     if (!hashes.isEmpty() && !mayAskAboutOthers(context.actor())) {
       throw Rejection.forbidden();
     }

@@ -116,8 +116,10 @@ class GatewayRoutes {
 
   /** Null when the headers do not say one thing. */
   private static @Nullable OriginalRequest original(HttpServletRequest request) {
-    if (OVERRIDES.stream().anyMatch(name -> request.getHeader(name) != null)) {
-      return null;
+    for (String override : OVERRIDES) {
+      if (request.getHeader(override) != null) {
+        return null;
+      }
     }
     List<OriginalRequest> found = new ArrayList<>();
     String suffix = request.getRequestURI().substring(FORWARD_AUTH.length());
@@ -200,7 +202,7 @@ class GatewayRoutes {
       return permissions.isAdmin() ? null : admin.reason();
     }
     for (Grant grant : ((Grants) demand).grants()) {
-      if (!permissions.decide(grant.type(), grant.name(), grant.action()).allowed()) {
+      if (!permissions.allow(grant.type(), grant.name(), grant.action())) {
         return "not_granted";
       }
     }

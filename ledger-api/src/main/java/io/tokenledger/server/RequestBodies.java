@@ -62,7 +62,8 @@ final class RequestBodies {
    */
   byte[] json(HttpServletRequest request, int maxBytes, int maxValues) throws IOException {
     String type = request.getContentType();
-    if (type == null || !JSON_TYPE.matcher(type.strip()).matches()) {
+    boolean plain = Answers.JSON.equals(type);
+    if (!plain && (type == null || !JSON_TYPE.matcher(type.strip()).matches())) {
       throw new Rejection(
           415, "unacceptable content-type, expected: application/json", "content_type", false);
     }

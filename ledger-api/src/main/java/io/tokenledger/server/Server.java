@@ -89,8 +89,12 @@ public final class Server implements AutoCloseable {
 
     @Bean
     LedgerFilter ledgerFilter(
-        Ledger ledger, ServeOptions options, Answers answers, Admission admission) {
-      return new LedgerFilter(ledger, options, answers, admission);
+        Ledger ledger,
+        ServeOptions options,
+        Answers answers,
+        Admission admission,
+        GatewayRoutes gateway) {
+      return new LedgerFilter(ledger, options, answers, admission, gateway);
     }
 
     @Bean

@@ -73,19 +73,7 @@ public final class OriginalRequest {
   }
 
   private static @Nullable String unreadablePath(String path) {
-    boolean plain =
-        path.startsWith("/")
-            && path.chars()
-                .allMatch(
-                    c ->
-                        (c >= 'a' && c <= 'z')
-                            || (c >= 'A' && c <= 'Z')
-                            || (c >= '0' && c <= '9')
-                            || c == '/'
-                            || c == '_'
-                            || c == '-'
-                            || c == '.');
-    if (!plain || path.contains("//")) {
+    if (!path.startsWith("/") || !consistsOf(path, "0123456789/.") || path.contains("//")) {
       return "ambiguous_path";
     }
     for (String segment : path.split("/", -1)) {
@@ -94,6 +82,18 @@ public final class OriginalRequest {
       }
     }
     return null;
+  }
+
+  /** Whether every character is an ASCII letter, {@code _}, {@code -}, or one of those. */
+  private static boolean consistsOf(String text, String others) {
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      boolean common = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+      if (!common && others.indexOf(c) < 0) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static @Nullable String readParameters(String query, Map<String, String> parameters) {
@@ -111,13 +111,7 @@ public final class OriginalRequest {
     for (String pair : pairs) {
       int equals = pair.indexOf('=');
       String name = equals < 0 ? pair : pair.substring(0, equals);
-      boolean plain =
-          !name.isEmpty()
-              && name.chars()
-                  .allMatch(
-                      c ->
-                          (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-');
-      if (!plain) {
+      if (name.isEmpty() || !consistsOf(name, "")) {
         return "ambiguous_parameter_name";
       }
       String value;

@@ -2,10 +2,12 @@ package io.tokenledger.requests;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.util.regex.Pattern;
 
 /** Addresses grouped as their owners hold them: IPv4 by /24, IPv6 by /48. */
 final class Networks {
 
+  private static final Pattern LITERAL = Pattern.compile("[0-9a-fA-F:.%]+");
   private static final int IPV4_BYTES = 3;
   private static final int IPV6_BYTES = 6;
 
@@ -13,7 +15,7 @@ final class Networks {
 
   /** The network of a literal address; what is no address is its own network. */
   static String prefix(String address) {
-    if (!address.matches("[0-9a-fA-F:.%]+")) {
+    if (!LITERAL.matcher(address).matches()) {
       return "unknown";
     }
     try {

@@ -459,7 +459,7 @@ public final class RequestLog implements AutoCloseable {
   }
 
   private static Kind bounded(Kind kind, Map<Kind, Window> map) {
-    return map.containsKey(kind) || map.size() < MAX_WINDOWS
+    return map.size() < MAX_WINDOWS || map.containsKey(kind)
         ? kind
         : new Kind(kind.type(), "others", "others", kind.reason(), kind.status(), null, null);
   }
