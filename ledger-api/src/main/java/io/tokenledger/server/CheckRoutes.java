@@ -26,6 +26,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RestController;
@@ -63,6 +64,10 @@ class CheckRoutes {
   /** A node that hears of changes knows each within milliseconds. */
   private static final Duration POSITION_LIMIT = Duration.ofSeconds(2);
 
+  /** So many threads wait for positions; the others are for who asks without. */
+  private static final int MAX_WAITING = 16;
+
+  private final Semaphore positions = new Semaphore(MAX_WAITING);
   private final Ledger ledger;
   private final Explanations explanations;
 
@@ -271,10 +276,18 @@ class CheckRoutes {
                 () ->
                     Rejection.invalid(
                         "min_position must be what X-Ledger-Position said, such as 1-7345"));
-    boolean known =
-        ledger.authorization().applied(position, POSITION_LIMIT).join()
-            // The database decides then, and knows all that was ever answered.
-            || ledger.authorization().degraded() != null;
+    if (!positions.tryAcquire()) {
+      throw Rejection.busy("checks that wait for a position");
+    }
+    boolean known;
+    try {
+      known =
+          ledger.authorization().applied(position, POSITION_LIMIT).join()
+              // The database decides then, and knows all that was ever answered.
+              || ledger.authorization().degraded() != null;
+    } finally {
+      positions.release();
+    }
     if (!known) {
       throw new Rejection(
           503,
@@ -418,6 +431,7 @@ class CheckRoutes {
           false);
     }
     byte[] body = request.getInputStream().readNBytes(MAX_FORM_BYTES + 1);
+    RequestBodies.of(request).requireStillPermitted(request);
     if (body.length > MAX_FORM_BYTES) {
       throw new Rejection(
           413, "max request size (" + MAX_FORM_BYTES + " bytes) exceeded", "too_large", false);

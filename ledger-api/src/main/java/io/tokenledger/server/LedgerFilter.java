@@ -52,7 +52,7 @@ final class LedgerFilter extends OncePerRequestFilter {
   private final Answers answers;
   private final Admission admission;
   private final GatewayRoutes gateway;
-  private final RequestBodies bodies = new RequestBodies();
+  private final RequestBodies bodies;
 
   LedgerFilter(
       Ledger ledger,
@@ -66,6 +66,7 @@ final class LedgerFilter extends OncePerRequestFilter {
     this.answers = answers;
     this.admission = admission;
     this.gateway = gateway;
+    this.bodies = new RequestBodies(ledger);
   }
 
   @Override

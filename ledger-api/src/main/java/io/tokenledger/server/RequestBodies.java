@@ -1,5 +1,9 @@
 package io.tokenledger.server;
 
+import io.tokenledger.ledger.Ledger;
+import io.tokenledger.lookup.FoundToken;
+import io.tokenledger.permission.Permissions;
+import io.tokenledger.token.SecretHash;
 import jakarta.servlet.ServletRequest;
 import jakarta.servlet.http.HttpServletRequest;
 import java.io.IOException;
@@ -30,7 +34,12 @@ final class RequestBodies {
 
   private static final int BUDGET_BYTES = 64 * 1024 * 1024;
 
+  private final Ledger ledger;
   private final MemoryBudget memory = new MemoryBudget("large requests", BUDGET_BYTES);
+
+  RequestBodies(Ledger ledger) {
+    this.ledger = ledger;
+  }
 
   /** Leaves itself for the handlers. */
   void attach(HttpServletRequest request) {
@@ -78,6 +87,7 @@ final class RequestBodies {
     InputStream in = request.getInputStream();
     byte[] body = in.readNBytes(expected);
     if (said >= 0 || body.length < expected) {
+      requireStillPermitted(request);
       return body;
     }
     share.grow(estimate(maxBytes, maxValues));
@@ -87,7 +97,28 @@ final class RequestBodies {
     }
     byte[] whole = Arrays.copyOf(body, body.length + rest.length);
     System.arraycopy(rest, 0, whole, body.length, rest.length);
+    requireStillPermitted(request);
     return whole;
+  }
+
+  /**
+   * To be called when a body is there: who sends it slowly must not keep, until its end, rights
+   * that were taken away meanwhile.
+   *
+   * @throws Rejection 401 when the caller's token is no longer live, 403 when it may do less
+   */
+  void requireStillPermitted(HttpServletRequest request) {
+    if (!(request.getAttribute(LedgerFilter.PRESENTED) instanceof SecretHash hash)) {
+      return;
+    }
+    FoundToken token = ledger.authorization().find(hash).seen().orElse(null);
+    if (token == null || token.state(System.currentTimeMillis()) != FoundToken.State.LIVE) {
+      throw new Rejection(401, Rejection.NOT_AUTHENTICATED, "no_longer_live", false);
+    }
+    Permissions had = RequestContexts.of(request).actor().permissions();
+    if (!had.isWithin(token.permissions())) {
+      throw Rejection.forbidden();
+    }
   }
 
   /** What reading takes: the body, its copy while it is read, its texts, and its values. */

@@ -106,6 +106,42 @@ class AuthorizationRoutesIT {
   }
 
   @Test
+  void whoIsRevokedBeforeItsBodyEndsMayDoNothingMore() throws IOException {
+    String slow =
+        HttpProbe.json(
+                http.post(TokenRoutes.NAMED_ADMIN, operator, "{\"token_name\":\"slow-admin\"}"))
+            .path("token")
+            .asString();
+    String body =
+        "{\"token_name\":\"too-late\",\"permissions\":[{\"resource_type\":\"db\","
+            + "\"resource_names\":[\"a\"],\"actions\":[\"read\"]}]}";
+    URI url = URI.create(server.url());
+    try (Socket socket = new Socket(url.getHost(), url.getPort())) {
+      socket.setSoTimeout(10_000);
+      String head =
+          "POST "
+              + TokenRoutes.ENTERPRISE
+              + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+              + "Authorization: Bearer "
+              + slow
+              + "\r\nExpect: 100-continue\r\nContent-Length: "
+              + body.length()
+              + "\r\n\r\n";
+      socket.getOutputStream().write(head.getBytes(StandardCharsets.UTF_8));
+      BufferedReader lines =
+          new BufferedReader(
+              new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+      // It asks for the body: who sends it was authenticated.
+      assertEquals("HTTP/1.1 100 ", lines.readLine());
+      assertEquals("", lines.readLine());
+      assertEquals(200, http.delete("slow-admin", operator).statusCode());
+      socket.getOutputStream().write(body.getBytes(StandardCharsets.UTF_8));
+      assertEquals("HTTP/1.1 401 ", lines.readLine());
+    }
+    assertFalse(http.get(LifecycleRoutes.TOKENS, operator).body().contains("too-late"));
+  }
+
+  @Test
   void aPositionThatDoesNotComeIsNoDecision() {
     HttpResponse<String> answer =
         checked(question("apiv3_x", "read", ",\"min_position\":\"1-99999999999\""));

@@ -198,7 +198,9 @@ public final class Authorization implements AutoCloseable {
   }
 
   private @Nullable State usable(@Nullable State state) {
-    return state != null && state.began().isWithin(BOUND) && lease.isHeld() ? state : null;
+    return state != null && state.began().isWithin(BOUND) && lease.covers(state.began())
+        ? state
+        : null;
   }
 
   /**
@@ -315,7 +317,8 @@ public final class Authorization implements AutoCloseable {
     while (true) {
       List<String> missing = new ArrayList<>();
       try (Connection connection = readers.getConnection()) {
-        for (NodeTable.Node node : NodeTable.live(connection, position)) {
+        for (NodeTable.Node node :
+            NodeTable.live(connection, position, feed.sessionSince(), NodeLease.LEASE)) {
           if (node.has()) {
             applied.putIfAbsent(
                 node.runId(), new NodeReceipt.Applied(node.nodeId(), began.agoMillis()));

@@ -10,8 +10,10 @@ import io.tokenledger.store.Position;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.time.OffsetDateTime;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -50,6 +52,15 @@ final class IndexFeed implements AutoCloseable {
   /** How long nobody looks whether a lookup that was too large is smaller, or the heap larger. */
   private static final Duration TOO_LARGE_RETRY = Duration.ofMinutes(1);
 
+  /** Of more changes at once all rows are read again, a part at a time. */
+  private static final int MAX_CHANGES = 20_000;
+
+  /**
+   * More transactions than begin before their log is on the disk, for those that do not wait for
+   * it: three times {@code wal_writer_delay}.
+   */
+  private static final long LOST_TRANSACTIONS = 10_000;
+
   /** About what a row takes, before it is known. */
   private static final long BYTES_A_ROW = 160;
 
@@ -72,6 +83,11 @@ final class IndexFeed implements AutoCloseable {
              set_config('jit', 'off', false)
       """;
 
+  private static final String CLOCK =
+      """
+      SELECT clock_timestamp()
+      """;
+
   private final DatabaseUrl app;
   private final long maxBytes;
   private final Listener listener;
@@ -80,6 +96,7 @@ final class IndexFeed implements AutoCloseable {
   private final Thread thread;
   private volatile @Nullable State state;
   private volatile @Nullable String tooLarge;
+  private volatile OffsetDateTime sessionSince = OffsetDateTime.MIN;
   private volatile long lastAskedNanos = System.nanoTime();
   private volatile boolean closing;
   private boolean silent;
@@ -102,10 +119,21 @@ final class IndexFeed implements AutoCloseable {
    * A look that was not taken in yet.
    *
    * @param base what was known when it began
+   * @param changes null when there are too many
    */
-  record Look(State base, Begun began, LookupChanges changes) {}
+  record Look(State base, Begun began, @Nullable LookupChanges changes) {}
 
-  private record Waiter(Position position, CompletableFuture<Boolean> applied) {}
+  /**
+   * Someone who waits.
+   *
+   * @param since what was known before does not count: its numbers may have been given again
+   */
+  private record Waiter(Position position, Begun since, CompletableFuture<Boolean> applied) {
+
+    boolean isSatisfiedBy(State now) {
+      return now.began().isAfter(since) && now.has(position);
+    }
+  }
 
   /** Hears what changed, after it was taken in, in the thread that must look on. */
   interface Listener {
@@ -141,6 +169,7 @@ final class IndexFeed implements AutoCloseable {
     while (!closing) {
       try (Connection session = connect(app, SILENCE_SECONDS)) {
         prepare(session);
+        sessionSince = clock(session);
         while (!closing) {
           step(session);
           if (tooLarge != null) {
@@ -154,12 +183,27 @@ final class IndexFeed implements AutoCloseable {
           LOG.warn("the lookup cannot be followed, decisions ask it: {}", e.getMessage());
         }
         silent = true;
+        rewind();
         pause(RETRY);
       } catch (RuntimeException e) {
         // The outermost boundary of this thread: whoever asks is answered by the database.
         LOG.error("the lookup cannot be followed", e);
         pause(RETRY);
       }
+    }
+  }
+
+  /** With the session the server may have ended, and numbers that were seen be given again. */
+  private synchronized void rewind() {
+    State now = state;
+    if (now != null) {
+      state =
+          new State(
+              now.index(),
+              now.snapshot().before(LOST_TRANSACTIONS),
+              now.timeline(),
+              now.generation(),
+              now.began());
     }
   }
 
@@ -236,10 +280,23 @@ final class IndexFeed implements AutoCloseable {
     }
   }
 
+  private static OffsetDateTime clock(Connection session) throws SQLException {
+    try (PreparedStatement statement = session.prepareStatement(CLOCK);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getObject(1, OffsetDateTime.class);
+    }
+  }
+
+  /** Since when the server is certain not to have ended, by its own clock. */
+  OffsetDateTime sessionSince() {
+    return sessionSince;
+  }
+
   /** Reads what has changed since; takes nothing in. */
   static Look look(Connection session, State base) throws SQLException {
     Begun began = Begun.now();
-    return new Look(base, began, LookupTable.changes(session, base.snapshot()));
+    return new Look(base, began, LookupTable.changes(session, base.snapshot(), MAX_CHANGES));
   }
 
   /**
@@ -251,7 +308,8 @@ final class IndexFeed implements AutoCloseable {
   boolean takeIn(Look look) {
     State base = look.base();
     LookupChanges changes = look.changes();
-    if (changes.timeline() != base.timeline()
+    if (changes == null
+        || changes.timeline() != base.timeline()
         || !changes.generation().equals(base.generation())
         || changes.snapshot().isBehind(base.snapshot())) {
       return false;
@@ -291,6 +349,7 @@ final class IndexFeed implements AutoCloseable {
       connection.setReadOnly(true);
       connection.setAutoCommit(false);
       connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      LookupTable.keep(connection);
       LookupChanges head = LookupTable.head(connection);
       long[] told = {System.nanoTime()};
       long rows = LookupTable.count(connection);
@@ -302,11 +361,19 @@ final class IndexFeed implements AutoCloseable {
           connection,
           page -> {
             index.put(page);
+            if (index.approximateBytes() > maxBytes) {
+              return false;
+            }
             if (System.nanoTime() - told[0] > PROGRESS.toNanos()) {
               told[0] = System.nanoTime();
               LOG.info("authorization index: {} of {} secrets read", index.size(), rows);
             }
+            return true;
           });
+      if (index.approximateBytes() > maxBytes) {
+        forget(rows);
+        return null;
+      }
       index.quarantine(head.quarantined());
       connection.rollback();
       LOG.info(
@@ -334,7 +401,7 @@ final class IndexFeed implements AutoCloseable {
   private void tell() {
     State now = state;
     for (Waiter waiter : waiters) {
-      if (now != null && now.has(waiter.position())) {
+      if (now != null && waiter.isSatisfiedBy(now)) {
         waiter.applied().complete(true);
       }
     }
@@ -388,7 +455,7 @@ final class IndexFeed implements AutoCloseable {
    * @return whether it is; false when the time was over first
    */
   CompletableFuture<Boolean> applied(Position position, Duration limit) {
-    Waiter waiter = new Waiter(position, new CompletableFuture<>());
+    Waiter waiter = new Waiter(position, Begun.now(), new CompletableFuture<>());
     waiters.add(waiter);
     CompletableFuture<Boolean> applied =
         waiter
@@ -400,7 +467,7 @@ final class IndexFeed implements AutoCloseable {
     if (closing || tooLarge != null) {
       // Nothing in memory says yes, nor will before it is read again.
       waiter.applied().complete(false);
-    } else if (now != null && now.has(position)) {
+    } else if (now != null && waiter.isSatisfiedBy(now)) {
       waiter.applied().complete(true);
     } else {
       wakeUp.call();

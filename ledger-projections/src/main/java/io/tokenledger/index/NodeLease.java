@@ -45,6 +45,7 @@ final class NodeLease implements AutoCloseable {
   private final WakeUp wakeUp = new WakeUp();
   private final Thread thread;
   private volatile @Nullable Begun renewed;
+  private volatile @Nullable Begun heldSince;
   private volatile boolean closing;
 
   NodeLease(DatabaseUrl app, String nodeId, Supplier<IndexFeed.@Nullable State> state) {
@@ -68,6 +69,15 @@ final class NodeLease implements AutoCloseable {
   boolean isHeld() {
     Begun last = renewed;
     return last != null && last.isWithin(LEASE);
+  }
+
+  /**
+   * Whether what was known then may be decided by: nobody waited for this node before it had its
+   * lease, so only what it looked for since holds what others were told that all nodes obey.
+   */
+  boolean covers(Begun began) {
+    Begun since = heldSince;
+    return isHeld() && since != null && began.isAfter(since);
   }
 
   private void work() {
@@ -98,7 +108,11 @@ final class NodeLease implements AutoCloseable {
     Begun began = Begun.now();
     IndexFeed.State now = state.get();
     if (now != null) {
+      boolean held = isHeld();
       NodeTable.renew(session, runId, nodeId, LEASE, now.timeline(), now.snapshot());
+      if (!held) {
+        heldSince = Begun.now();
+      }
       renewed = began;
     }
   }

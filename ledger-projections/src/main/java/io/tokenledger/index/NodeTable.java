@@ -7,6 +7,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -39,7 +40,9 @@ final class NodeTable {
   private static final String LIVE =
       """
       SELECT run_id, node_id,
-             timeline >= ? AND pg_visible_in_snapshot(?::text::xid8, applied) AS has
+             timeline >= ?
+             AND pg_visible_in_snapshot(?::text::xid8, applied)
+             AND lease_until > ?::timestamptz + make_interval(secs => ?) AS has
         FROM state.node
        WHERE lease_until > clock_timestamp()
        ORDER BY node_id, run_id
@@ -85,12 +88,21 @@ final class NodeTable {
     }
   }
 
-  /** The live nodes, and which of them hold what was written at that position. */
-  static List<Node> live(Connection connection, Position position) throws SQLException {
+  /**
+   * The live nodes, and which of them hold what was written at that position.
+   *
+   * @param since by the database's clock: what a node said of itself before does not count
+   * @param lease how long each lease is
+   */
+  static List<Node> live(
+      Connection connection, Position position, OffsetDateTime since, Duration lease)
+      throws SQLException {
     List<Node> nodes = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(LIVE)) {
       statement.setInt(1, position.timeline());
       statement.setLong(2, position.xid());
+      statement.setObject(3, since);
+      statement.setLong(4, lease.toSeconds());
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
           nodes.add(

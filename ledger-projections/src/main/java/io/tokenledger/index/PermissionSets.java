@@ -2,6 +2,7 @@ package io.tokenledger.index;
 
 import static java.util.Objects.requireNonNull;
 
+import io.tokenledger.lookup.FoundToken;
 import io.tokenledger.permission.Permissions;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -17,8 +18,10 @@ final class PermissionSets {
   /** Texts whose set is known without reading them; then it is begun again. */
   private static final int MAX_TEXTS = 10_000;
 
-  /** What a set of one grant takes, with what finds it, estimated; larger ones take more. */
-  private static final int BYTES_A_SET = 700;
+  /** What a set takes with what finds it, estimated: of each, and of each character of its text. */
+  private static final int BYTES_A_SET = 600;
+
+  private static final int BYTES_A_CHARACTER = 8;
 
   private final Map<Permissions, Integer> numbers = new HashMap<>();
   private final Map<String, Integer> texts = new HashMap<>();
@@ -27,12 +30,13 @@ final class PermissionSets {
   private int[] free = new int[64];
   private int freeCount;
   private int end;
+  private long bytes;
 
   /** The number of the set that these lines are, used once more. */
   int use(String lines) {
     Integer known = texts.get(lines);
     int number =
-        known != null ? known : number(Permissions.parse(Arrays.asList(lines.split("\n"))));
+        known != null ? known : number(FoundToken.permissions(Arrays.asList(lines.split("\n"))));
     if (known == null) {
       if (texts.size() >= MAX_TEXTS) {
         texts.clear();
@@ -56,13 +60,16 @@ final class PermissionSets {
     }
     byNumber[number] = permissions;
     numbers.put(permissions, number);
+    bytes += bytes(permissions);
     return number;
   }
 
   /** One token less holds it; the last one's end is its own. */
   void release(int number) {
     if (--uses[number] == 0) {
-      numbers.remove(requireNonNull(byNumber[number]));
+      Permissions last = requireNonNull(byNumber[number]);
+      numbers.remove(last);
+      bytes -= bytes(last);
       texts.values().removeIf(known -> known == number);
       byNumber[number] = null;
       free[freeCount++] = number;
@@ -75,6 +82,10 @@ final class PermissionSets {
   }
 
   long approximateBytes() {
-    return 12L * byNumber.length + (long) BYTES_A_SET * numbers.size();
+    return 12L * byNumber.length + bytes;
+  }
+
+  private static long bytes(Permissions set) {
+    return BYTES_A_SET + (long) BYTES_A_CHARACTER * String.join("", set.texts()).length();
   }
 }

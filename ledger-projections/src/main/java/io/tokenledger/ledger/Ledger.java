@@ -112,6 +112,11 @@ public final class Ledger implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Ledger.class);
 
   private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(5);
+
+  /** How long a decision waits for a connection, and half as long as it waits for an answer. */
+  private static final Duration DECISION_LIMIT = Duration.ofSeconds(1);
+
+  private static final int DECISION_CONNECTIONS = 4;
   private static final Duration CHECKPOINT_INTERVAL = Duration.ofMillis(500);
   private static final Duration VERIFICATION_INTERVAL = Duration.ofDays(1);
   private static final Duration ALERT_RETRY_PAUSE = Duration.ofSeconds(2);
@@ -138,6 +143,7 @@ public final class Ledger implements AutoCloseable {
 
   private final HikariDataSource writers;
   private final HikariDataSource readers;
+  private final HikariDataSource decisions;
   private final CommandBatches commands;
   private final TokenLookup lookup;
   private final Authorization authorization;
@@ -195,7 +201,8 @@ public final class Ledger implements AutoCloseable {
     Transactions transactions = new Transactions(writers);
     EventStorage storage =
         EventStorage.create(table, new SnapshotTable(key), envelopes, transactions, reader);
-    this.lookup = new TokenLookup(readers);
+    this.decisions = decisionPool(app, meters);
+    this.lookup = new TokenLookup(decisions);
     Authorization ownAuthorization =
         new Authorization(app, options.nodeId(), lookup, readers, meters);
     this.authorization = ownAuthorization;
@@ -562,22 +569,45 @@ public final class Ledger implements AutoCloseable {
     }
   }
 
+  /** Of decisions that memory cannot make: they wait behind no search, and not for long. */
+  private static HikariDataSource decisionPool(DatabaseUrl app, MeterRegistry meters) {
+    HikariConfig config =
+        config(
+            app.with("socketTimeout", Long.toString(2 * DECISION_LIMIT.toSeconds())),
+            "ledger-decide",
+            DECISION_CONNECTIONS,
+            meters);
+    config.setAutoCommit(true);
+    config.setReadOnly(true);
+    config.setConnectionTimeout(DECISION_LIMIT.toMillis());
+    return new HikariDataSource(config);
+  }
+
   static HikariDataSource pool(
       DatabaseUrl app, String name, int size, boolean autoCommit, MeterRegistry meters) {
-    HikariConfig config = new HikariConfig();
-    config.setPoolName(name);
-    // At connect, not by a statement: a rollback would take a statement's effect back.
-    DatabaseUrl url = app.with("currentSchema", "views");
     // A server that hangs must not hang who asks: readers hear it within this many seconds.
     // Writers' batches of inserts go as statements of many rows: what follows the log is made of
     // them.
-    config.setJdbcUrl(
-        (autoCommit ? url.with("socketTimeout", "10") : url.with("reWriteBatchedInserts", "true"))
-            .jdbcUrl());
-    config.setUsername(app.user());
-    config.setPassword(app.password());
+    HikariConfig config =
+        config(
+            autoCommit
+                ? app.with("socketTimeout", "10")
+                : app.with("reWriteBatchedInserts", "true"),
+            name,
+            size,
+            meters);
     config.setAutoCommit(autoCommit);
     config.setReadOnly(autoCommit);
+    return new HikariDataSource(config);
+  }
+
+  private static HikariConfig config(DatabaseUrl app, String name, int size, MeterRegistry meters) {
+    HikariConfig config = new HikariConfig();
+    config.setPoolName(name);
+    // At connect, not by a statement: a rollback would take a statement's effect back.
+    config.setJdbcUrl(app.with("currentSchema", "views").jdbcUrl());
+    config.setUsername(app.user());
+    config.setPassword(app.password());
     config.setMaximumPoolSize(size);
     // All from the start: a pool that grows under the first load makes that load wait.
     config.setMinimumIdle(size);
@@ -585,7 +615,7 @@ public final class Ledger implements AutoCloseable {
     // A server that is away at the start is an error there; later the pool waits for it.
     config.setInitializationFailTimeout(CONNECTION_LIMIT.toMillis());
     config.setMetricRegistry(meters);
-    return new HikariDataSource(config);
+    return config;
   }
 
   static void requireSameKey(HikariDataSource writers, LedgerKey key) {
@@ -974,6 +1004,7 @@ public final class Ledger implements AutoCloseable {
     }
     followers.forEach(Follower::close);
     sql.close();
+    decisions.close();
     readers.close();
     writers.close();
   }

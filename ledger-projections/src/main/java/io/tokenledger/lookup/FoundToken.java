@@ -1,11 +1,13 @@
 package io.tokenledger.lookup;
 
+import io.tokenledger.permission.InvalidPermission;
 import io.tokenledger.permission.Permissions;
 import io.tokenledger.token.Expiry;
 import io.tokenledger.token.TokenId;
 import io.tokenledger.token.TokenKind;
 import io.tokenledger.token.TokenName;
 import java.time.Instant;
+import java.util.Collection;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +34,19 @@ public record FoundToken(
 
   /** What stands for "not" where a moment is a number of milliseconds. */
   public static final long NEVER = Expiry.NEVER.epochMillis();
+
+  /**
+   * The permissions that a row of the lookup holds. What is none by our rules was written by no
+   * event, and grants nothing: one row that a hand has edited must not stop the decisions about all
+   * others. The comparison with the events finds it.
+   */
+  public static Permissions permissions(Collection<String> texts) {
+    try {
+      return Permissions.parse(texts);
+    } catch (InvalidPermission e) {
+      return Permissions.none();
+    }
+  }
 
   /** Whether the secret may be used, or why not. */
   public enum State {

@@ -32,7 +32,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -178,10 +178,12 @@ public final class LookupTable {
                                  WHERE datname = current_database())) AS generation,
                      ARRAY (SELECT substr(aggregate_id, 7)
                               FROM state.quarantine
-                             WHERE state = 'quarantined') AS quarantined) AS head
+                             WHERE state = 'quarantined'
+                               AND aggregate_id LIKE 'token:%') AS quarantined) AS head
         LEFT JOIN token_lookup
                ON changed_xid >= pg_snapshot_xmax(?::pg_snapshot)
                OR changed_xid = ANY (ARRAY (SELECT pg_snapshot_xip(?::pg_snapshot)))
+       LIMIT ?
       """;
 
   /** The same rows, to tell others of them. */
@@ -196,6 +198,11 @@ public final class LookupTable {
        LIMIT ?
       """;
 
+  private static final String KEEP =
+      """
+      LOCK TABLE token_lookup IN ACCESS SHARE MODE
+      """;
+
   private static final String HEAD =
       """
       SELECT pg_current_snapshot()::text, pg_walfile_name(pg_current_wal_insert_lsn()),
@@ -206,7 +213,8 @@ public final class LookupTable {
                          WHERE datname = current_database())),
              ARRAY (SELECT substr(aggregate_id, 7)
                       FROM state.quarantine
-                     WHERE state = 'quarantined')
+                     WHERE state = 'quarantined'
+                       AND aggregate_id LIKE 'token:%')
       """;
 
   private static final String BEGIN_GENERATION =
@@ -494,11 +502,17 @@ public final class LookupTable {
     }
   }
 
-  /** All that changed since that snapshot was taken, with the snapshot in which it was read. */
-  public static LookupChanges changes(Connection connection, Snapshot since) throws SQLException {
+  /**
+   * All that changed since that snapshot was taken, with the snapshot in which it was read.
+   *
+   * @return null when more rows than the limit did: then all of them should be read
+   */
+  public static @Nullable LookupChanges changes(Connection connection, Snapshot since, int limit)
+      throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(CHANGES)) {
       statement.setString(1, since.text());
       statement.setString(2, since.text());
+      statement.setInt(3, limit + 1);
       try (ResultSet row = statement.executeQuery()) {
         row.next();
         List<LookupRow> rows = new ArrayList<>();
@@ -508,7 +522,7 @@ public final class LookupTable {
             rows.add(lookupRow(row, 5));
           }
         } while (row.next());
-        return changes;
+        return rows.size() > limit ? null : changes;
       }
     }
   }
@@ -541,7 +555,8 @@ public final class LookupTable {
         // The first eight digits of a segment's name are the timeline's.
         Integer.parseUnsignedInt(row.getString(2).substring(0, 8), 16),
         row.getString(3),
-        Set.of((String[]) row.getArray(4).getArray()),
+        // A name can have several quarantined events.
+        Set.copyOf(Arrays.asList((String[]) row.getArray(4).getArray())),
         rows);
   }
 
@@ -568,8 +583,9 @@ public final class LookupTable {
    * Reads every row, a part of them at a time.
    *
    * @param connection in a transaction, without which all of them came at once
+   * @param taker says whether it wants more
    */
-  public static void all(Connection connection, Consumer<List<LookupRow>> taker)
+  public static void all(Connection connection, Predicate<List<LookupRow>> taker)
       throws SQLException {
     List<LookupRow> page = new ArrayList<>(PAGE);
     try (PreparedStatement statement = connection.prepareStatement(ALL)) {
@@ -578,13 +594,25 @@ public final class LookupTable {
         while (row.next()) {
           page.add(lookupRow(row, 1));
           if (page.size() == PAGE) {
-            taker.accept(page);
+            if (!taker.test(page)) {
+              return;
+            }
             page.clear();
           }
         }
       }
     }
-    taker.accept(page);
+    taker.test(page);
+  }
+
+  /**
+   * Keeps the generation as it is until the end of the transaction. To be called before anything is
+   * read in it: a snapshot from before a swap would be one of tables that are gone.
+   */
+  public static void keep(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(KEEP)) {
+      statement.execute();
+    }
   }
 
   /** The row whose columns are those of {@link #ALL}, from this one on. */
@@ -613,7 +641,7 @@ public final class LookupTable {
         new TokenId(row.getLong("token_id")),
         new TokenName(row.getString("token_name")),
         TokenKind.valueOf(row.getString("kind").toUpperCase(Locale.ROOT)),
-        Permissions.parse(Arrays.asList((String[]) row.getArray("permissions").getArray())),
+        FoundToken.permissions(Arrays.asList((String[]) row.getArray("permissions").getArray())),
         Instant.ofEpochMilli(row.getLong("created_at_ms")),
         expires == null ? Expiry.NEVER : new Expiry(expires),
         instant(row.getObject("revoked_at_ms", Long.class)),

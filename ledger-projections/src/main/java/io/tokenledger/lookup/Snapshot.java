@@ -3,6 +3,7 @@ package io.tokenledger.lookup;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * Which transactions a reader saw, as PostgreSQL writes a {@code pg_snapshot}: all below the first
@@ -58,6 +59,20 @@ public final class Snapshot {
   /** Whether the server had begun more transactions in that one than in this. */
   public boolean isBehind(Snapshot other) {
     return xmax < other.xmax;
+  }
+
+  /**
+   * This one as if the last so many transactions had not begun. A server that recovers from a crash
+   * gives the numbers of those again whose log had not reached the disk.
+   */
+  public Snapshot before(long transactions) {
+    long end = Math.max(1, xmax - transactions);
+    String still =
+        Arrays.stream(running)
+            .filter(xid -> xid < end)
+            .mapToObj(Long::toString)
+            .collect(Collectors.joining(","));
+    return new Snapshot(Math.min(xmin, end) + ":" + end + ":" + still);
   }
 
   /** As PostgreSQL reads it. */

@@ -14,7 +14,9 @@ import io.tokenledger.ledger.Proposal;
 import io.tokenledger.ledger.TestLedger;
 import io.tokenledger.lookup.FoundToken;
 import io.tokenledger.lookup.FoundToken.State;
+import io.tokenledger.lookup.Snapshot;
 import io.tokenledger.lookup.TokenLookup;
+import io.tokenledger.permission.Permissions;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.token.SecretHash;
@@ -38,8 +40,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -206,8 +211,84 @@ class AuthorizationIT {
       assertFalse(requireNonNull(feed.state()).has(revocation.position()));
       assertFalse(feed.applied(revocation.position(), Duration.ofMillis(1)).join());
       assertTrue(feed.takeIn(IndexFeed.look(session, requireNonNull(feed.state()))));
-      assertTrue(feed.applied(revocation.position(), Duration.ofMillis(1)).join());
       assertEquals(State.REVOKED, known(feed, hash));
+    }
+  }
+
+  @Test
+  void nobodyIsToldThatAPositionIsKnownByWhatWasKnownBefore() throws Exception {
+    created("t15");
+    Committed revocation = revoked("t15");
+    try (IndexFeed feed = feed();
+        Connection session = session()) {
+      feed.publish(null, requireNonNull(feed.load()));
+      IndexFeed.State before = requireNonNull(feed.state());
+      // The server may have ended since, and given the same number to another transaction.
+      assertTrue(before.has(revocation.position()));
+      CompletableFuture<Boolean> applied = feed.applied(revocation.position(), LIMIT);
+      assertFalse(applied.isDone());
+      assertTrue(feed.takeIn(IndexFeed.look(session, before)));
+      assertTrue(applied.join());
+    }
+  }
+
+  @Test
+  void whenItsSessionEndsANodeLooksAgainAtWhatMayHaveBeenLost() throws Exception {
+    SecretHash hash = created("t16");
+    try (IndexFeed feed = feed();
+        Connection session = session()) {
+      feed.start();
+      Snapshot known = requireNonNull(feed.state()).snapshot();
+      try (Connection owner = TestPostgres.connect(database);
+          Statement statement = owner.createStatement()) {
+        // As a crash would: all sessions end, and numbers that were seen are given again.
+        statement.execute(
+            "UPDATE views.token_lookup SET revoked_at_ms = 1, changed_xid = '"
+                + (number(known) - 1)
+                + "'::xid8 WHERE token_name = 't16'");
+        assertEquals(State.LIVE, known(feed, hash));
+        assertTrue(feed.takeIn(IndexFeed.look(session, requireNonNull(feed.state()))));
+        assertEquals(State.LIVE, known(feed, hash), "a number that was seen is not looked at");
+        statement.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                + " WHERE query LIKE '%token_lookup%' AND pid <> pg_backend_pid()"
+                + " AND datname = current_database()");
+      }
+      long end = System.nanoTime() + LIMIT.toNanos();
+      while (state(Optional.ofNullable(requireNonNull(feed.state()).index().find(hash)))
+          != State.REVOKED) {
+        assertTrue(System.nanoTime() < end, "it never looked");
+        Thread.onSpinWait();
+      }
+    }
+  }
+
+  /** The first number that it does not see. */
+  private static long number(Snapshot snapshot) {
+    return Long.parseLong(snapshot.text().split(":")[1]);
+  }
+
+  @Test
+  void aNameWithTwoQuarantinedEventsIsOneName() throws Exception {
+    SecretHash hash = created("t17");
+    try (IndexFeed feed = feed();
+        Connection session = session();
+        Connection owner = TestPostgres.connect(database);
+        Statement statement = owner.createStatement()) {
+      feed.publish(null, requireNonNull(feed.load()));
+      statement.execute(
+          "INSERT INTO state.quarantine (event_id, global_index, aggregate_id, reason, state)"
+              + " VALUES ('q1', 1, 'token:t17', 'r', 'quarantined'),"
+              + " ('q2', 2, 'token:t17', 'r', 'quarantined'),"
+              + " ('q3', 3, 'request:2026', 'r', 'quarantined')");
+      try {
+        assertTrue(feed.takeIn(IndexFeed.look(session, requireNonNull(feed.state()))));
+        assertEquals(State.QUARANTINED, known(feed, hash));
+        feed.publish(feed.state(), requireNonNull(feed.load()));
+        assertEquals(State.QUARANTINED, known(feed, hash), "after a start too");
+      } finally {
+        statement.execute("DELETE FROM state.quarantine WHERE event_id IN ('q1', 'q2', 'q3')");
+      }
     }
   }
 
@@ -328,6 +409,48 @@ class AuthorizationIT {
       assertFalse(
           feed.applied(revocation.position(), LIMIT)
               .get(LIMIT.toMillis() / 2, TimeUnit.MILLISECONDS));
+    }
+  }
+
+  @Test
+  void whatAFewRowsTakeByTheirPermissionsCountsWhileTheyAreRead() throws Exception {
+    String many =
+        IntStream.range(0, 900)
+            .mapToObj(i -> "db:a-long-name-" + i + ":read")
+            .collect(Collectors.joining("\",\""));
+    try (Connection owner = TestPostgres.connect(database);
+        Statement statement = owner.createStatement()) {
+      statement.execute(
+          "INSERT INTO views.token_lookup (secret_hash, token_id, token_name, kind, permissions,"
+              + " created_at_ms, last_sequence) VALUES (sha512('large'), 900001, 'large',"
+              + " 'resource', '{\""
+              + many
+              + "\"}', 1, 0)");
+      try (IndexFeed feed = new IndexFeed(database, 200_000, (now, rows) -> {})) {
+        feed.start();
+        assertNull(feed.state());
+        assertNotNull(feed.tooLarge());
+      } finally {
+        statement.execute("DELETE FROM views.token_lookup WHERE token_id = 900001");
+      }
+    }
+  }
+
+  @Test
+  void aRowThatAHandHasEditedGrantsNothingAndHoldsNothingUp() throws Exception {
+    SecretHash hash = created("t18");
+    try (IndexFeed feed = feed();
+        Connection session = session();
+        Connection owner = TestPostgres.connect(database);
+        Statement statement = owner.createStatement()) {
+      feed.publish(null, requireNonNull(feed.load()));
+      statement.execute(
+          "UPDATE views.token_lookup SET permissions = '{everything}',"
+              + " changed_xid = pg_current_xact_id() WHERE token_name = 't18'");
+      assertTrue(feed.takeIn(IndexFeed.look(session, requireNonNull(feed.state()))));
+      FoundToken inMemory = requireNonNull(requireNonNull(feed.state()).index().find(hash));
+      assertEquals(Permissions.none(), inMemory.permissions());
+      assertEquals(Permissions.none(), ledger.lookup().find(hash).orElseThrow().permissions());
     }
   }
 

@@ -23,6 +23,15 @@ class SnapshotTest {
   }
 
   @Test
+  void asItWasBeforeSoManyTransactionsItSeesNoneOfThem() {
+    Snapshot snapshot = Snapshot.parse("10:20:10,14,15");
+    assertEquals("10:15:10,14", snapshot.before(5).text());
+    assertFalse(snapshot.before(5).sees(16));
+    assertEquals("5:5:", snapshot.before(15).text());
+    assertEquals("1:1:", snapshot.before(10_000).text());
+  }
+
+  @Test
   void isReadAsPostgresWritesIt() {
     assertEquals("10:20:10,14", Snapshot.parseGiven("10:20:10,14").orElseThrow().text());
     assertEquals("7:7:", Snapshot.parseGiven("7:7:").orElseThrow().text());
