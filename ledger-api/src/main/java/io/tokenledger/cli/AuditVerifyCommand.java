@@ -41,7 +41,6 @@ import tools.jackson.databind.node.ObjectNode;
     })
 final class AuditVerifyCommand implements Callable<Integer> {
 
-  private static final int BAR = 30;
   private static final int MAX_SHOWN = 50;
 
   @Mixin private Remote.WithToken remote = new Remote.WithToken();
@@ -136,14 +135,9 @@ final class AuditVerifyCommand implements Callable<Integer> {
   }
 
   private static void progress(long done, long total) {
-    if (!Terminal.isPerson() || total == 0) {
-      return;
-    }
-    int filled = (int) (BAR * Math.min(done, total) / total);
-    System.err.printf(
-        "\r[%s%s] %d/%d leaves", "#".repeat(filled), "-".repeat(BAR - filled), done, total);
-    if (done >= total) {
-      System.err.println();
+    Terminal.progress(done, total, "leaves", 0);
+    if (total > 0 && done >= total) {
+      Terminal.endProgress();
     }
   }
 

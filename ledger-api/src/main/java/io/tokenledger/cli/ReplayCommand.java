@@ -51,7 +51,6 @@ final class ReplayCommand {
 
   private static final JsonMapper JSON = JsonMapper.shared();
   private static final String ROUTES = "/api/v1/replay/";
-  private static final int BAR = 30;
   private static final int MAX_SHOWN = 50;
   private static final String CODES = "Exit codes: 0 done, 2 different, 3 could not be done.";
 
@@ -130,20 +129,8 @@ final class ReplayCommand {
       return Terminal.shown(line.toString());
     }
 
-    static void progress(long done, long total) {
-      if (!Terminal.isPerson() || total == 0) {
-        return;
-      }
-      long shown = Math.min(done, total);
-      int filled = Math.toIntExact(BAR * shown / total);
-      System.err.printf(
-          "\r[%s%s] %d/%d events", "#".repeat(filled), "-".repeat(BAR - filled), shown, total);
-    }
-
-    static void endProgress() {
-      if (Terminal.isPerson()) {
-        System.err.println();
-      }
+    static void progress(long done, long total, long perSecond) {
+      Terminal.progress(done, total, "events", perSecond);
     }
   }
 
@@ -239,14 +226,17 @@ final class ReplayCommand {
         if (isJson()) {
           System.out.println(job);
         } else {
-          progress(job.path("events_done").asLong(), job.path("events_total").asLong());
+          progress(
+              job.path("events_done").asLong(),
+              job.path("events_total").asLong(),
+              job.path("events_per_second").asLong());
         }
         boolean working =
             List.of("building", "indexing", "catching_up").contains(state)
                 && !job.path("paused").asBoolean();
         if (!working) {
           if (!isJson()) {
-            endProgress();
+            Terminal.endProgress();
             show(job);
           }
           return state.equals("ready") ? 0 : LedgerCli.UNKNOWN;
@@ -501,11 +491,14 @@ final class ReplayCommand {
       switch (type) {
         case "progress" -> {
           if (!isJson()) {
-            progress(json.path("done").asLong(), json.path("total").asLong());
+            progress(
+                json.path("done").asLong(),
+                json.path("total").asLong(),
+                json.path("per_second").asLong());
           }
         }
         case "report", "exchange" -> {
-          endProgress();
+          Terminal.endProgress();
           last = json;
         }
         default -> error = json.path("error").asString(text);
@@ -624,7 +617,7 @@ final class ReplayCommand {
     ReplayReport compared(Ledger.Offline ledger) {
       ReplayJob ready = ledger.replay().ready("offline", this::heard);
       if (!isJson()) {
-        endProgress();
+        Terminal.endProgress();
       }
       return ledger.replay().compare(ready.id());
     }
@@ -636,9 +629,10 @@ final class ReplayCommand {
         json.put("state", job.state().name().toLowerCase(Locale.ROOT));
         json.put("done", job.eventsDone());
         json.put("total", job.eventsTotal());
+        json.put("per_second", job.eventsPerSecond());
         System.out.println(json);
       } else {
-        progress(job.eventsDone(), job.eventsTotal());
+        progress(job.eventsDone(), job.eventsTotal(), job.eventsPerSecond());
       }
     }
   }

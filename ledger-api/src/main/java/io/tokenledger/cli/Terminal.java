@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 /** What a command says to a person and hears from one. */
 final class Terminal {
 
+  private static final int BAR = 30;
+
   private Terminal() {}
 
   /** Whether a person reads the output: only then are there colour codes. */
@@ -57,6 +59,36 @@ final class Terminal {
     if (!word.equals("yes") && !word.equals("y")) {
       throw new CommandFailed(command + " command failed: Cannot proceed without confirmation");
     }
+  }
+
+  /**
+   * Shows a person how far something is, in the place of what was shown before.
+   *
+   * @param what is counted
+   * @param perSecond how many of them; 0 while that is not known
+   */
+  static void progress(long done, long total, String what, long perSecond) {
+    if (isPerson() && total > 0) {
+      System.err.print("\r" + bar(done, total, what, perSecond) + "\u001b[K");
+    }
+  }
+
+  /** Goes to the line below it. */
+  static void endProgress() {
+    if (isPerson()) {
+      System.err.println();
+    }
+  }
+
+  static String bar(long done, long total, String what, long perSecond) {
+    long shown = Math.min(done, total);
+    int filled = Math.toIntExact(BAR * shown / total);
+    String bar =
+        String.format(
+            "[%s%s] %d/%d %s", "#".repeat(filled), "-".repeat(BAR - filled), shown, total, what);
+    return perSecond == 0
+        ? bar
+        : bar + String.format(", %d/s, %d s left", perSecond, (total - shown) / perSecond);
   }
 
   /** For eyes: what would move the cursor becomes a question mark. */

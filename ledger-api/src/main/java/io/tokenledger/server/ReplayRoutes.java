@@ -331,6 +331,7 @@ class ReplayRoutes {
     ObjectNode json = json(job);
     json.put("type", "progress");
     json.put("done", job.eventsDone());
+    json.put("per_second", job.eventsPerSecond());
     json.put("total", job.eventsTotal());
     return json;
   }

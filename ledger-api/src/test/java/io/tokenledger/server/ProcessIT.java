@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.File;
 import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -298,6 +299,7 @@ class ProcessIT {
     assertEquals(3, held.exitCode());
     assertTrue(held.err().contains("the server is running: drop --data-dir"), held.err());
 
+    anyMomentIsBuiltAsideWithProgressForMachinesAndForEyes(environment);
     node.process().destroy();
     assertTrue(node.process().waitFor(30, TimeUnit.SECONDS));
     assertEquals(0, node.process().exitValue(), "SIGTERM drains");
@@ -305,6 +307,46 @@ class ProcessIT {
     assertEquals(0, offline.exitCode(), offline.err());
     assertEquals(3, run(environment, "replay", "verify").exitCode());
     theSwapWithoutAServerLeavesItsEventWhereTheKeysAre(environment);
+  }
+
+  private void anyMomentIsBuiltAsideWithProgressForMachinesAndForEyes(
+      Map<String, String> environment) throws Exception {
+    for (String moment : List.of("leaf:1", "time:" + Instant.now())) {
+      Said built =
+          run(environment, "replay", "start", "--to", moment, "--wait", "--format", "jsonl");
+      assertEquals(0, built.exitCode(), built.err());
+      List<JsonNode> lines = built.out().lines().map(JsonMapper.shared()::readTree).toList();
+      JsonNode last = lines.get(lines.size() - 1);
+      assertEquals("ready", last.path("state").asString(), built.out());
+      assertTrue(last.path("schema").asString().startsWith("replay_"), built.out());
+      assertTrue(last.path("events_done").asLong() > 0, built.out());
+      assertTrue(lines.stream().allMatch(line -> line.has("events_per_second")), built.out());
+      assertTrue(lines.stream().allMatch(line -> line.has("position")), built.out());
+      assertTrue(Instant.parse(last.path("drop_after").asString()).isAfter(Instant.now()));
+    }
+    for (String wrong : List.of("leaf:99999", "time:2999-01-01T00:00:00Z", "soon")) {
+      Said refused = run(environment, "replay", "start", "--to", wrong, "--wait");
+      assertEquals(3, refused.exitCode(), refused.out());
+      assertTrue(refused.err().contains("to "), refused.err());
+    }
+    // A terminal, as a person has one.
+    Path typescript = directory.resolve("typescript");
+    ProcessBuilder terminal =
+        new ProcessBuilder(
+                "script",
+                "--quiet",
+                "--return",
+                "--command",
+                LAUNCHER + " replay start --to leaf:1 --wait",
+                typescript.toString())
+            .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD);
+    terminal.environment().putAll(environment);
+    assertEquals(0, terminal.start().waitFor());
+    String seen = Files.readString(typescript);
+    assertTrue(seen.contains("\r[" + "#".repeat(30) + "] "), seen);
+    assertTrue(seen.contains(" events, "), seen);
+    assertTrue(seen.contains(" s left"), seen);
   }
 
   private void theSwapWithoutAServerLeavesItsEventWhereTheKeysAre(Map<String, String> environment)

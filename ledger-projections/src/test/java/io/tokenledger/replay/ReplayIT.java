@@ -350,6 +350,29 @@ class ReplayIT {
   }
 
   @Test
+  void aMomentInTimeHoldsWhatHadOccurredByThen() throws Exception {
+    TestLedger.create(ledger, "t", TestLedger.newHash(), "db:a:read").join();
+    awaitSize(1);
+    Instant created =
+        Instant.parse(one("SELECT occurred_at FROM ledger.event WHERE event_type LIKE '%Created'"));
+    while (Instant.now().toEpochMilli() <= created.toEpochMilli()) {
+      Thread.onSpinWait();
+    }
+    TestLedger.revoke(ledger, "t").join();
+    long size = awaitSize(2);
+    ReplayJob job =
+        ledger
+            .replay()
+            .startAt(List.of(), "time:" + created, size, created, "alice", Duration.ofHours(1));
+    ledger.replay().await(job.id(), ReplayIT::ignore);
+    assertEquals("null", one("SELECT revoked_at_ms FROM " + job.schema() + ".token_lookup"));
+    assertEquals("null", one("SELECT revoked_at FROM " + job.schema() + ".token"));
+    assertEquals(
+        "1", one("SELECT count(*) FROM " + job.schema() + ".token_history WHERE token_name = 't'"));
+    assertNotEquals("null", one("SELECT revoked_at_ms FROM views.token_lookup"));
+  }
+
+  @Test
   void driftIsFoundOnceAndGoneAfterASwap() throws Exception {
     TestLedger.createOperator(ledger, TestLedger.newHash()).join();
     lives(6);
