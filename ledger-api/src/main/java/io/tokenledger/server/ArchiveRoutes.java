@@ -24,15 +24,17 @@ class ArchiveRoutes {
   static final String RESTORE = ARCHIVE + "/restore";
 
   private final Ledger ledger;
+  private final AuditReads audits;
 
-  ArchiveRoutes(Ledger ledger) {
+  ArchiveRoutes(Ledger ledger, AuditReads audits) {
     this.ledger = ledger;
+    this.audits = audits;
   }
 
   /** The segments there are, as they say of themselves. */
   @GetMapping(ARCHIVE)
   void list(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    LedgerRoutes.require(RequestContexts.of(request).actor(), PrivacyRoutes.RETENTION, Action.READ);
+    audits.requireDuty(request, PrivacyRoutes.RETENTION, Action.READ);
     ObjectNode json = JsonText.object();
     ArrayNode segments = json.putArray("segments");
     try {
@@ -54,7 +56,7 @@ class ArchiveRoutes {
   @PostMapping(ARCHIVE)
   void run(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
-    LedgerRoutes.require(context.actor(), PrivacyRoutes.RETENTION, Action.WRITE);
+    audits.requireDuty(request, PrivacyRoutes.RETENTION, Action.WRITE);
     PrivacyRoutes.requireReason(context);
     try {
       Archive.Run run = archive().run(context, true);
@@ -73,7 +75,7 @@ class ArchiveRoutes {
   @PostMapping(RESTORE)
   void restore(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
-    LedgerRoutes.require(context.actor(), PrivacyRoutes.RETENTION, Action.WRITE);
+    audits.requireDuty(request, PrivacyRoutes.RETENTION, Action.WRITE);
     JsonBody body = TokenRoutes.jsonBody(request);
     Long first = SinkRoutes.leaf("from", body.optionalInteger("from"));
     Long next = SinkRoutes.leaf("to", body.optionalInteger("to"));

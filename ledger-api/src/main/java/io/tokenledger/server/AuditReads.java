@@ -3,6 +3,7 @@ package io.tokenledger.server;
 import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditPage;
 import io.tokenledger.ledger.Ledger;
+import io.tokenledger.permission.Action;
 import io.tokenledger.requests.AuditRead;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
@@ -91,14 +92,40 @@ final class AuditReads {
   /** Why that actor may not read the audit log. */
   Rejection refused(Actor actor) {
     return actor.permissions().isAdmin()
-        ? new Rejection(
-            403,
-            JsonText.error(
-                "duties are separate here: admin tokens do not read the audit, tokens with"
-                    + " ledger:audit:read do"),
-            "separate_duties",
-            false)
+        ? separate("read the audit", "ledger:audit:read")
         : Rejection.forbidden();
+  }
+
+  private static Rejection separate(String what, String permission) {
+    return new Rejection(
+        403,
+        JsonText.error(
+            "duties are separate here: admin tokens do not "
+                + what
+                + ", tokens with "
+                + permission
+                + " do"),
+        "separate_duties",
+        false);
+  }
+
+  /**
+   * Lets only those pass who hold that permission of the ledger's own, and no admin where duties
+   * are separate: whose deeds the history holds must neither forget nor redirect it.
+   *
+   * @return by which right
+   * @throws Rejection 403
+   */
+  String requireDuty(HttpServletRequest request, String name, Action action) {
+    Actor actor = RequestContexts.of(request).actor();
+    if (actor.permissions().isAdmin() && separateDuties) {
+      throw separate("do this", "ledger:" + name + ":" + action.wireName());
+    }
+    LedgerRoutes.require(actor, name, action);
+    if (actor.type() == Actor.Type.SYSTEM) {
+      return "without_auth";
+    }
+    return actor.permissions().isAdmin() ? "admin_default" : "granted";
   }
 
   /**

@@ -12,6 +12,9 @@ import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.time.Instant;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PostMapping;
@@ -31,16 +34,18 @@ class PrivacyRoutes {
   private static final int MAX_HOLD_CHARS = 128;
 
   private final Ledger ledger;
+  private final AuditReads audits;
 
-  PrivacyRoutes(Ledger ledger) {
+  PrivacyRoutes(Ledger ledger, AuditReads audits) {
     this.ledger = ledger;
+    this.audits = audits;
   }
 
   /** Erases a subject, or shows what that would do. */
   @PostMapping(ERASURES)
   void erase(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
-    LedgerRoutes.require(context.actor(), RETENTION, Action.WRITE);
+    String right = audits.requireDuty(request, RETENTION, Action.WRITE);
     JsonBody body = TokenRoutes.jsonBody(request);
     String subject = subject(body);
     boolean dryRun = body.optionalBoolean("dry_run", false);
@@ -50,6 +55,9 @@ class PrivacyRoutes {
     try {
       Erasure erasure =
           dryRun ? ledger.erasures().preview(subject) : ledger.erasures().erase(subject, context);
+      if (dryRun) {
+        record(request, right, asked -> subject, List.of("subject"), erasure.eventCount());
+      }
       ObjectNode json = JsonText.object();
       json.put("subject", erasure.subject());
       json.put("erased", erasure.eventId() != null);
@@ -63,6 +71,23 @@ class PrivacyRoutes {
     } catch (PrivacyRefused e) {
       throw refused(e);
     }
+  }
+
+  /** Who looks at what is held or would be forgotten reads the history. */
+  private void record(
+      HttpServletRequest request,
+      String right,
+      Function<String, @Nullable String> values,
+      List<String> names,
+      long rows) {
+    audits.record(
+        request,
+        right,
+        AuditReads.Asked.of(values, names, Set.copyOf(names)),
+        rows,
+        null,
+        null,
+        ledger.auditSize());
   }
 
   /** Whose: named as such, or by the human for whom was acted, of whom only a pseudonym is kept. */
@@ -89,10 +114,12 @@ class PrivacyRoutes {
   /** The holds there are and were. */
   @GetMapping(HOLDS)
   void holds(HttpServletRequest request, HttpServletResponse response) throws IOException {
-    LedgerRoutes.require(RequestContexts.of(request).actor(), RETENTION, Action.READ);
+    String right = audits.requireDuty(request, RETENTION, Action.READ);
+    List<LegalHold> found = ledger.holds().list();
+    record(request, right, asked -> null, List.of(), found.size());
     ObjectNode json = JsonText.object();
     ArrayNode holds = json.putArray("holds");
-    for (LegalHold hold : ledger.holds().list()) {
+    for (LegalHold hold : found) {
       ObjectNode each = holds.addObject();
       each.put("hold", hold.hold());
       each.put("subject", hold.subject());
@@ -110,7 +137,7 @@ class PrivacyRoutes {
   @PostMapping(HOLDS)
   void place(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
-    LedgerRoutes.require(context.actor(), RETENTION, Action.WRITE);
+    audits.requireDuty(request, RETENTION, Action.WRITE);
     JsonBody body = TokenRoutes.jsonBody(request);
     Parameters bounds = new Parameters(body::optionalString);
     String subject = body.optionalString("subject");
@@ -143,7 +170,7 @@ class PrivacyRoutes {
   @PostMapping(LIFT)
   void lift(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
-    LedgerRoutes.require(context.actor(), RETENTION, Action.WRITE);
+    audits.requireDuty(request, RETENTION, Action.WRITE);
     String hold = holdName(TokenRoutes.jsonBody(request));
     requireReason(context);
     try {

@@ -123,7 +123,7 @@ class SinkRoutes {
   @PostMapping(REQUEUE)
   void requeue(HttpServletRequest request, HttpServletResponse response) throws IOException {
     RequestContext context = RequestContexts.of(request);
-    LedgerRoutes.require(context.actor(), "audit", Action.WRITE);
+    audits.requireDuty(request, "audit", Action.WRITE);
     JsonBody body = TokenRoutes.jsonBody(request);
     String name = body.string("sink");
     Long leafIndex = leaf("leaf_index", body.optionalInteger("leaf_index"));

@@ -411,6 +411,25 @@ class AuditReadsIT {
             .method(verb, BodyPublishers.ofString(body)));
   }
 
+  private static void whoseDeedsItHoldsNeitherForgetsNorRedirectsTheHistory(
+      HttpProbe probe, String admin) {
+    String dry = "{\"subject\":\"token:1\",\"dry_run\":true}";
+    for (HttpResponse<String> refused :
+        List.of(
+            probe.post(PrivacyRoutes.ERASURES, admin, dry),
+            probe.get(PrivacyRoutes.HOLDS, admin),
+            probe.post(PrivacyRoutes.HOLDS, admin, "{\"hold\":\"h\",\"token\":\"1\"}"),
+            probe.post(PrivacyRoutes.LIFT, admin, "{\"hold\":\"h\"}"),
+            probe.post(SinkRoutes.REQUEUE, admin, "{\"sink\":\"s\"}"))) {
+      assertEquals(403, refused.statusCode(), refused.body());
+      assertTrue(refused.body().contains("duties are separate"), refused.body());
+    }
+    String keeper = probe.create(admin, "keeper", "ledger", "retention", "write");
+    String reader = probe.create(admin, "reader", "ledger", "retention", "read");
+    assertEquals(200, probe.post(PrivacyRoutes.ERASURES, keeper, dry).statusCode());
+    assertEquals(200, probe.get(PrivacyRoutes.HOLDS, reader).statusCode());
+  }
+
   @Test
   void separateDutiesRefuseAdminsTheAuditAndLeaveItToAuditors() throws Exception {
     execute("CREATE DATABASE separate");
@@ -433,6 +452,7 @@ class AuditReadsIT {
       JsonNode token = HttpProbe.json(probe.get("/api/v1/tokens/1", admin));
       assertEquals("auditor", token.path("name").asString());
       assertFalse(token.path("events").get(0).has("envelope"), "as for who manages tokens");
+      whoseDeedsItHoldsNeitherForgetsNorRedirectsTheHistory(probe, admin);
       HttpResponse<String> page = probe.get(LedgerRoutes.AUDIT, auditor);
       assertEquals(200, page.statusCode());
       assertEquals(200, probe.get(CatalogueRoutes.EVENT_TYPES, auditor).statusCode());
@@ -448,6 +468,11 @@ class AuditReadsIT {
               });
       assertEquals(
           List.of(
+              "AccessDenied POST /api/v1/audit/dead-letters/requeue",
+              "AccessDenied POST /api/v1/audit/holds/lift",
+              "AccessDenied POST /api/v1/audit/holds",
+              "AccessDenied GET /api/v1/audit/holds",
+              "AccessDenied POST /api/v1/audit/erasures",
               "AccessDenied POST /api/v3/query_sql",
               "AccessDenied GET /api/v1/audit/event-types",
               "AccessDenied GET /api/v1/audit/events"),
