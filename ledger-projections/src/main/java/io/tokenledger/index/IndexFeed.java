@@ -241,7 +241,7 @@ final class IndexFeed implements AutoCloseable {
     tooLarge =
         "the lookup of "
             + rows
-            + " secrets takes more than "
+            + " secrets or more takes more than "
             + (maxBytes >> 20)
             + " MiB of memory: each decision asks the database; give LEDGER_JAVA_OPTS a larger -Xmx";
     LOG.warn("{}", tooLarge);
@@ -352,8 +352,9 @@ final class IndexFeed implements AutoCloseable {
       LookupTable.keep(connection);
       LookupChanges head = LookupTable.head(connection);
       long[] told = {System.nanoTime()};
-      long rows = LookupTable.count(connection);
-      if (rows * BYTES_A_ROW > maxBytes) {
+      long limit = maxBytes / BYTES_A_ROW;
+      long rows = LookupTable.count(connection, limit + 1);
+      if (rows > limit) {
         forget(rows);
         return null;
       }

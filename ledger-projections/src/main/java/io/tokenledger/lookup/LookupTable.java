@@ -226,7 +226,7 @@ public final class LookupTable {
   private static final String COUNT =
       """
       SELECT count(*)
-        FROM token_lookup
+        FROM (SELECT FROM token_lookup LIMIT ?) AS part
       """;
 
   private static final String REMOVE =
@@ -570,12 +570,14 @@ public final class LookupTable {
     }
   }
 
-  /** How many rows there are. */
-  public static long count(Connection connection) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(COUNT);
-        ResultSet row = statement.executeQuery()) {
-      row.next();
-      return row.getLong(1);
+  /** How many rows there are; no more than the limit are counted. */
+  public static long count(Connection connection, long limit) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(COUNT)) {
+      statement.setLong(1, limit);
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getLong(1);
+      }
     }
   }
 

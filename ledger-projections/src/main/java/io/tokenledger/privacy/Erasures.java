@@ -2,6 +2,7 @@ package io.tokenledger.privacy;
 
 import io.tokenledger.audit.ControlEvent.SubjectErased;
 import io.tokenledger.audit.RequestContext;
+import io.tokenledger.follow.Follower;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.SubjectKeys;
@@ -11,11 +12,19 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.SQLWarning;
+import java.sql.Statement;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import org.postgresql.util.PSQLWarning;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Erases subjects: destroys the keys under which what is personal of them is sealed. No event, leaf
@@ -27,6 +36,8 @@ import org.jspecify.annotations.Nullable;
  * back, so that a restored backup of keys brings back nothing that was erased.
  */
 public final class Erasures {
+
+  private static final Logger LOG = LoggerFactory.getLogger(Erasures.class);
 
   private static final String TOKEN = "token:";
 
@@ -72,12 +83,21 @@ public final class Erasures {
        ORDER BY hold.hold
       """;
 
+  /**
+   * Of tokens only those that the followers have heard of: before that, one may still write what it
+   * opened. Without a tree nothing follows.
+   */
   private static final String OPEN =
       """
-      SELECT event_id, subject
-        FROM state.erasure
-       WHERE completed_at IS NULL
-       ORDER BY erased_at
+      SELECT erasure.event_id, erasure.subject
+        FROM state.erasure AS erasure
+        JOIN ledger.event  AS event ON event.event_id = erasure.event_id
+        LEFT JOIN audit.leaf AS leaf ON leaf.global_index = event.global_index
+       WHERE erasure.completed_at IS NULL
+         AND (erasure.subject NOT LIKE 'token:%'
+          OR leaf.leaf_index < (SELECT next_leaf_index FROM views.follower WHERE name = 'token')
+          OR NOT EXISTS (SELECT 1 FROM audit.leaf))
+       ORDER BY erasure.erased_at
       """;
 
   private static final String KEY_IDS =
@@ -114,10 +134,16 @@ public final class Erasures {
        WHERE token_id = ?
       """;
 
-  private static final String REWRITE =
+  /** What a server says of rows that a reader of before may still see. */
+  private static final Pattern NOT_REMOVED = Pattern.compile("([0-9]+) .*", Pattern.DOTALL);
+
+  private static final String LOCK_LIMIT =
       """
-      VACUUM (FULL) views.token
+      SET lock_timeout = '5s'
       """;
+
+  /** Longer than any node seals under a key that was retired, with what it takes to commit. */
+  private static final Duration SETTLED = SubjectKeys.TRUST.plusMillis(200);
 
   private final DataSource writers;
   private final Owner owner;
@@ -175,6 +201,9 @@ public final class Erasures {
    * Destroys the keys of that subject, on every node that shares the directory of keys; others see
    * it within a second.
    *
+   * <p>The keys are retired first, and then looked at what they seal: what is written from then on
+   * has another key, and no hold that covers it can be missed.
+   *
    * @throws PrivacyRefused when a hold covers any of its events, nothing is sealed under a key of
    *     its own, or the request is the subject's own: its reason would be unreadable too
    * @throws LedgerUnavailable when the database does not answer: nothing is erased, or will be when
@@ -186,6 +215,8 @@ public final class Erasures {
           "own_subject",
           "a subject does not erase itself: the reason of it would be unreadable too");
     }
+    keys.retire(subject);
+    settle();
     Erasure erased;
     try (Connection connection = writers.getConnection()) {
       try {
@@ -223,12 +254,23 @@ public final class Erasures {
       throw new LedgerUnavailable("nothing was erased", e);
     }
     wake.run();
-    try {
+    try (Connection connection = writers.getConnection()) {
+      Follower.awaitCaughtUp(connection, TokenTable.NAME, wake);
+      connection.rollback();
       complete();
     } catch (SQLException e) {
       throw new LedgerUnavailable("it will be erased when the database answers", e);
     }
     return erased;
+  }
+
+  private static void settle() {
+    try {
+      Thread.sleep(SETTLED.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LedgerUnavailable("shutting down", e);
+    }
   }
 
   private Erasure look(Connection connection, String subject) throws SQLException {
@@ -286,14 +328,18 @@ public final class Erasures {
           keys.destroy(keyId);
         }
         List<Open> open = open(connection);
+        List<String> schemas = schemas(connection);
         for (Open each : open) {
           if (each.subject().startsWith(TOKEN)) {
-            forgetCopies(connection, Long.parseLong(each.subject().substring(TOKEN.length())));
+            long tokenId = Long.parseLong(each.subject().substring(TOKEN.length()));
+            forgetCopies(connection, schemas, tokenId);
           }
         }
         connection.commit();
-        if (open.stream().anyMatch(each -> each.subject().startsWith(TOKEN))) {
-          rewrite();
+        boolean words = open.stream().anyMatch(each -> each.subject().startsWith(TOKEN));
+        if (words && !rewritten(schemas)) {
+          LOG.info("an erasure waits for readers that began before it");
+          return;
         }
         for (Open each : open) {
           try (PreparedStatement statement = connection.prepareStatement(COMPLETE)) {
@@ -330,7 +376,7 @@ public final class Erasures {
     return open;
   }
 
-  private static void forgetCopies(Connection connection, long tokenId) throws SQLException {
+  private static List<String> schemas(Connection connection) throws SQLException {
     List<String> schemas = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(SCHEMAS);
         ResultSet row = statement.executeQuery()) {
@@ -338,6 +384,11 @@ public final class Erasures {
         schemas.add(row.getString(1));
       }
     }
+    return schemas;
+  }
+
+  private static void forgetCopies(Connection connection, List<String> schemas, long tokenId)
+      throws SQLException {
     for (String schema : schemas) {
       try (PreparedStatement statement = connection.prepareStatement(USE)) {
         statement.setString(1, schema);
@@ -351,11 +402,39 @@ public final class Erasures {
     }
   }
 
-  /** The words that were removed lie in the table's file until it is written anew. */
-  private void rewrite() throws SQLException {
+  /**
+   * The words that were removed lie in the tables' files until those are written anew, and in the
+   * statistics of their columns until these are made anew.
+   *
+   * @return whether nothing of them is left; not while a reader of before may still see them
+   */
+  private boolean rewritten(List<String> schemas) throws SQLException {
+    boolean gone = true;
     try (Connection connection = owner.connect();
-        PreparedStatement statement = connection.prepareStatement(REWRITE)) {
-      statement.execute();
+        Statement statement = connection.createStatement()) {
+      statement.execute(LOCK_LIMIT);
+      for (String schema : schemas) {
+        statement.clearWarnings();
+        statement.execute(
+            "VACUUM (FULL, ANALYZE, VERBOSE) "
+                + statement.enquoteIdentifier(schema, true)
+                + ".token");
+        gone &= areAllRemoved(statement.getWarnings());
+      }
     }
+    return gone;
+  }
+
+  private static boolean areAllRemoved(@Nullable SQLWarning first) {
+    for (SQLWarning said = first; said != null; said = said.getNextWarning()) {
+      if (said instanceof PSQLWarning warning) {
+        String detail = warning.getServerErrorMessage().getDetail();
+        Matcher kept = NOT_REMOVED.matcher(detail == null ? "" : detail);
+        if (kept.matches() && !kept.group(1).equals("0")) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 }

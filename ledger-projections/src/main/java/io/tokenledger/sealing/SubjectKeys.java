@@ -8,20 +8,25 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One AES-256 key for each subject, a file each in a directory that lies apart from the events and
@@ -38,8 +43,13 @@ public final class SubjectKeys {
   private static final int CACHED_KEYS = 10_000;
   private static final String SUFFIX = ".key";
 
-  /** How long a key is used without a look whether another node destroyed it, nanoseconds. */
-  private static final long TRUST_NANOS = 1_000_000_000L;
+  /** Of a key that opens what it sealed and seals nothing more. */
+  private static final String RETIRED = ".retired";
+
+  /** How long a key is used without a look whether another node has retired or destroyed it. */
+  public static final Duration TRUST = Duration.ofSeconds(1);
+
+  private static final Logger LOG = LoggerFactory.getLogger(SubjectKeys.class);
 
   private final Path directory;
   private final SecureRandom random = new SecureRandom();
@@ -76,7 +86,7 @@ public final class SubjectKeys {
 
   /** The key under which new fields of this subject are sealed; made when there is none. */
   synchronized Key forSubject(String subject) {
-    Key known = known(bySubject, subject);
+    Key known = known(bySubject, subject, this::isCurrent);
     if (known != null) {
       return known;
     }
@@ -89,7 +99,7 @@ public final class SubjectKeys {
 
   /** The key of that id, or empty when it was destroyed or never here. */
   synchronized Optional<Key> byId(String id) {
-    Key known = known(byId, id);
+    Key known = known(byId, id, each -> Files.exists(file(each)));
     if (known != null) {
       return Optional.of(known);
     }
@@ -102,15 +112,16 @@ public final class SubjectKeys {
   }
 
   /** From memory, while its file is there; null when it must be looked for. */
-  private @Nullable Key known(Map<String, Known> cache, String name) {
+  private static @Nullable Key known(
+      Map<String, Known> cache, String name, Predicate<String> isThere) {
     Known known = cache.get(name);
     if (known == null) {
       return null;
     }
-    if (System.nanoTime() - known.seenNanos() < TRUST_NANOS) {
+    if (System.nanoTime() - known.seenNanos() < TRUST.toNanos()) {
       return known.key();
     }
-    if (Files.exists(file(known.key().id()))) {
+    if (isThere.test(known.key().id())) {
       remember(cache, name, known.key());
       return known.key();
     }
@@ -124,16 +135,46 @@ public final class SubjectKeys {
 
   /** The ids of all keys of that subject, sorted; empty when nothing is sealed for it. */
   public List<String> ids(String subject) {
-    String digest = digest(subject);
+    return Stream.of(SUFFIX, RETIRED)
+        .flatMap(suffix -> ids(digest(subject), suffix).stream())
+        .distinct()
+        .sorted()
+        .toList();
+  }
+
+  private List<String> ids(String digest, String suffix) {
     try (Stream<Path> files = Files.list(directory)) {
       return files
           .map(file -> file.getFileName().toString())
-          .filter(name -> name.startsWith(digest) && name.endsWith(SUFFIX))
-          .map(name -> name.substring(0, name.length() - SUFFIX.length()))
+          .filter(name -> name.startsWith(digest) && name.endsWith(suffix))
+          .map(name -> name.substring(0, name.length() - suffix.length()))
           .sorted()
           .toList();
     } catch (IOException e) {
       throw new UncheckedIOException("subject key store cannot be listed", e);
+    }
+  }
+
+  /**
+   * Lets nothing more be sealed under the keys that this subject has, here at once and on nodes
+   * that share the directory after {@link #TRUST}. What they have sealed still opens.
+   *
+   * @throws UncheckedIOException when one cannot be renamed
+   */
+  public synchronized void retire(String subject) {
+    bySubject.remove(subject);
+    for (String id : ids(digest(subject), SUFFIX)) {
+      try {
+        Files.move(
+            directory.resolve(id + SUFFIX),
+            directory.resolve(id + RETIRED),
+            StandardCopyOption.ATOMIC_MOVE);
+      } catch (NoSuchFileException e) {
+        // Another node was faster.
+        LOG.debug("key {} is gone already", id);
+      } catch (IOException e) {
+        throw new UncheckedIOException("subject key cannot be retired", e);
+      }
     }
   }
 
@@ -147,16 +188,22 @@ public final class SubjectKeys {
   public synchronized boolean destroy(String id) {
     bySubject.values().removeIf(known -> known.key().id().equals(id));
     byId.remove(id);
-    if (!id.matches("[0-9a-f]{48}") || !Files.exists(file(id))) {
-      return false;
+    boolean removed = false;
+    // Both may be there: one came back from a backup.
+    while (id.matches("[0-9a-f]{48}") && Files.exists(file(id))) {
+      removed |= remove(file(id));
     }
+    return removed;
+  }
+
+  private boolean remove(Path file) {
     try {
       // The bytes first: removing a name leaves them on the disk. Not every disk writes in place.
-      try (FileChannel channel = FileChannel.open(file(id), StandardOpenOption.WRITE)) {
+      try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
         channel.write(ByteBuffer.allocate(Math.toIntExact(channel.size())));
         channel.force(true);
       }
-      boolean removed = Files.deleteIfExists(file(id));
+      boolean removed = Files.deleteIfExists(file);
       try (FileChannel names = FileChannel.open(directory, StandardOpenOption.READ)) {
         names.force(true);
       }
@@ -169,21 +216,19 @@ public final class SubjectKeys {
   }
 
   private Optional<Key> stored(String digest) {
-    try (Stream<Path> files = Files.list(directory)) {
-      return files
-          .map(file -> file.getFileName().toString())
-          .filter(name -> name.startsWith(digest) && name.endsWith(SUFFIX))
-          .sorted()
-          .findFirst()
-          .flatMap(name -> read(name.substring(0, name.length() - SUFFIX.length())));
-    } catch (IOException e) {
-      throw new UncheckedIOException("subject key store cannot be listed", e);
-    }
+    return ids(digest, SUFFIX).stream().filter(this::isCurrent).findFirst().flatMap(this::read);
   }
 
   private Optional<Key> read(String id) {
+    Path file = file(id);
+    Optional<Key> key = read(id, file);
+    // It may have been retired in between.
+    return key.isPresent() || file.equals(file(id)) ? key : read(id, file(id));
+  }
+
+  private static Optional<Key> read(String id, Path file) {
     try {
-      String text = Files.readString(file(id)).strip();
+      String text = Files.readString(file).strip();
       if (text.chars().allMatch(c -> c == 0)) {
         // One who destroyed it got as far as its bytes.
         return Optional.empty();
@@ -212,8 +257,16 @@ public final class SubjectKeys {
     return new Key(id, new SecretKeySpec(secret, "AES"));
   }
 
+  /** Where a key is, retired or not. */
   private Path file(String id) {
-    return directory.resolve(id + SUFFIX);
+    Path retired = directory.resolve(id + RETIRED);
+    return Files.exists(retired) ? retired : directory.resolve(id + SUFFIX);
+  }
+
+  /** Whether it may seal. */
+  private boolean isCurrent(String id) {
+    return Files.exists(directory.resolve(id + SUFFIX))
+        && !Files.exists(directory.resolve(id + RETIRED));
   }
 
   private static String digest(String subject) {

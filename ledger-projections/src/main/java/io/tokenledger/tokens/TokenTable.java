@@ -38,9 +38,11 @@ import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** All SQL on {@code views.token}: kept from the events in their dense order, and searched. */
@@ -222,10 +224,12 @@ public final class TokenTable implements Projection {
   @Override
   public void take(Connection connection, List<Leaf> leaves) throws SQLException {
     // Words opened from now on are of a later key: those of before go first.
+    Map<Long, Long> erasures = new HashMap<>();
     for (Leaf leaf : leaves) {
       Long erased = erasedToken(leaf);
       if (erased != null) {
         clearDescription(connection, erased);
+        erasures.put(erased, leaf.leafIndex());
       }
     }
     List<Step> steps = new ArrayList<>();
@@ -234,7 +238,9 @@ public final class TokenTable implements Projection {
       for (int part = 0; part < events.size(); part++) {
         // What a split made of one leaf, that leaf's first part has not done yet.
         long seenBefore = leaf.leafIndex() + (part == 0 ? 0 : 1);
-        steps.add(new Step(leaf, opened(leaf.eventId(), events.get(part)), seenBefore));
+        TokenEvent event = events.get(part);
+        boolean forgotten = erasures.getOrDefault(event.id().value(), -1L) > leaf.leafIndex();
+        steps.add(new Step(leaf, opened(leaf.eventId(), event, forgotten), seenBefore));
       }
     }
     try (PreparedStatement insert = connection.prepareStatement(INSERT);
@@ -302,12 +308,17 @@ public final class TokenTable implements Projection {
     }
   }
 
-  /** The event with its free text in clear, empty once the key of it is gone. */
-  private TokenEvent opened(String eventId, TokenEvent event) {
+  /**
+   * The event with its free text in clear, empty once the key of it is gone.
+   *
+   * @param forgotten whether it was erased since: the key may still be in this node's memory
+   */
+  private TokenEvent opened(String eventId, TokenEvent event, boolean forgotten) {
     if (!(event instanceof TokenDescribed described)) {
       return event;
     }
-    String text = envelopes.openText(eventId, "description", described.description());
+    String text =
+        forgotten ? null : envelopes.openText(eventId, "description", described.description());
     return new TokenDescribed(
         described.name(), described.id(), text == null ? "" : text, described.describedAt());
   }

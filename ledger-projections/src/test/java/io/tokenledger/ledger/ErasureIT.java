@@ -3,6 +3,7 @@ package io.tokenledger.ledger;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +18,9 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.privacy.Erasure;
 import io.tokenledger.privacy.PrivacyRefused;
+import io.tokenledger.sealing.Envelopes;
+import io.tokenledger.sealing.LedgerKey;
+import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.tlog.SignedNote;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.TokenCommand.DescribeToken;
@@ -247,16 +251,113 @@ class ErasureIT {
             "views.token.description"),
         columnsWith("Bob Planted"));
     assertTrue(isInTheFile());
+    for (String other : List.of("other-1", "other-2")) {
+      TokenSummary made =
+          TestLedger.create(ledger, other, TestLedger.newHash(), "db:a:read").join();
+      TestLedger.execute(
+              ledger,
+              new DescribeToken(
+                  new TokenName(other), made.id(), other, TestLedger.now(), TestLedger.ADMIN))
+          .join();
+    }
+    await(6);
+    assertEquals(
+        "other-2",
+        ledger
+            .tokens()
+            .find(new TokenId(token.id().value() + 2))
+            .map(entry -> entry.description())
+            .orElse(null));
+    execute("ANALYZE views.token");
+    assertTrue(isInTheStatistics());
     erase("token:" + token.id());
+    assertFalse(isInTheStatistics(), "a planner remembers common values");
     assertEquals(List.of(), columnsWith("Bob Planted"));
     assertFalse(isInTheFile(), "also rows that were removed are gone");
     assertFalse(exported().contains("Bob Planted"));
-    await(3);
+    await(7);
     assertEquals(0, TestLedger.differences(ledger));
     describe("new words");
-    await(4);
+    await(8);
     assertEquals("new words", description(), "what is written from now on has another key");
     assertTrue(ledger.verifySelf().isClean());
+  }
+
+  private void execute(String sql) throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
+  private boolean isInTheStatistics() throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                """
+                SELECT count(*) > 0
+                  FROM pg_stats
+                 WHERE most_common_vals::text LIKE '%Bob Planted%'
+                    OR histogram_bounds::text LIKE '%Bob Planted%'
+                """)) {
+      row.next();
+      return row.getBoolean(1);
+    }
+  }
+
+  @Test
+  void anErasureIsNotCompleteWhileAReaderFromBeforeMaySeeTheWords() throws Exception {
+    execute("INSERT INTO state.token_usage (token_id, last_used_at) VALUES (4711, now())");
+    try (Connection reader = TestPostgres.connect(database);
+        Statement statement = reader.createStatement()) {
+      reader.setAutoCommit(false);
+      reader.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      statement.execute("SELECT count(*) FROM state.token_usage");
+      erase("token:" + token.id());
+      assertEquals(List.of(), columnsWith("Bob Planted"), "for everyone else they are gone");
+      assertEquals("1", one("SELECT count(*) FROM state.erasure WHERE completed_at IS NULL"));
+      reader.rollback();
+    }
+    ledger.erasures().complete();
+    assertFalse(isInTheFile());
+    assertEquals("0", one("SELECT count(*) FROM state.erasure WHERE completed_at IS NULL"));
+  }
+
+  private String one(String sql) throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      return String.valueOf(row.getString(1));
+    }
+  }
+
+  @Test
+  void whatIsSealedAfterTheLookHasAnotherKey() {
+    String subject = "token:" + token.id();
+    Erasure erased = erase(subject);
+    describe("again");
+    List<String> later = ledger.erasures().preview(subject).keyIds();
+    assertEquals(1, later.size());
+    assertFalse(erased.keyIds().contains(later.get(0)));
+  }
+
+  @Test
+  void aRetiredKeyOpensAndSealsNothingMoreAndGoesWithTheOthers() {
+    SubjectKeys store = new SubjectKeys(keys.resolve("apart"));
+    Envelopes envelopes =
+        new Envelopes(store, LedgerKey.loadOrCreate(keys.resolve("ledger.key")), "a-log", "a-node");
+    String before = envelopes.sealText(new TokenId(7), "event", "description", "words");
+    store.retire("token:7");
+    String after = envelopes.sealText(new TokenId(7), "event", "description", "words");
+    assertEquals("words", envelopes.openText("event", "description", before));
+    assertEquals("words", envelopes.openText("event", "description", after));
+    assertEquals(2, store.ids("token:7").size());
+    store.ids("token:7").forEach(store::destroy);
+    assertEquals(List.of(), store.ids("token:7"));
+    assertNull(envelopes.openText("event", "description", before));
+    assertNull(envelopes.openText("event", "description", after));
   }
 
   @Test
