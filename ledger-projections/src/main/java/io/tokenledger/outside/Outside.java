@@ -71,14 +71,12 @@ public final class Outside {
    */
   public Answer post(URI url, Map<String, String> headers, byte[] body)
       throws IOException, InterruptedException {
-    HttpRequest.Builder builder =
-        HttpRequest.newBuilder(url).timeout(LIMIT).POST(BodyPublishers.ofByteArray(body));
-    headers.forEach(builder::header);
-    HttpRequest request = builder.build();
     ByteArrayOutputStream taken = new ByteArrayOutputStream();
-    CompletableFuture<HttpResponse<Void>> coming =
-        http.sendAsync(
-            request,
+    int status =
+        sent(
+            url,
+            headers,
+            body,
             BodyHandlers.ofByteArrayConsumer(
                 part ->
                     part.ifPresent(
@@ -87,12 +85,32 @@ public final class Outside {
                             taken.writeBytes(bytes);
                           }
                         })));
+    if (taken.size() > MAX_ANSWER_BYTES) {
+      throw new IOException("the answer of " + whom(url) + " is longer than 64 KiB");
+    }
+    return new Answer(status, taken.toByteArray());
+  }
+
+  /**
+   * Posts to one of whom only the status counts, however much it has to say.
+   *
+   * @return HTTP status code
+   * @throws IOException when there is no whole answer in time
+   */
+  public int give(URI url, Map<String, String> headers, byte[] body)
+      throws IOException, InterruptedException {
+    return sent(url, headers, body, BodyHandlers.discarding());
+  }
+
+  private int sent(
+      URI url, Map<String, String> headers, byte[] body, HttpResponse.BodyHandler<Void> answer)
+      throws IOException, InterruptedException {
+    HttpRequest.Builder builder =
+        HttpRequest.newBuilder(url).timeout(LIMIT).POST(BodyPublishers.ofByteArray(body));
+    headers.forEach(builder::header);
+    CompletableFuture<HttpResponse<Void>> coming = http.sendAsync(builder.build(), answer);
     try {
-      int status = coming.get(LIMIT.toMillis(), TimeUnit.MILLISECONDS).statusCode();
-      if (taken.size() > MAX_ANSWER_BYTES) {
-        throw new IOException("the answer of " + whom(url) + " is longer than 64 KiB");
-      }
-      return new Answer(status, taken.toByteArray());
+      return coming.get(LIMIT.toMillis(), TimeUnit.MILLISECONDS).statusCode();
     } catch (TimeoutException e) {
       throw new IOException(whom(url) + " did not answer within " + LIMIT.toSeconds() + " s", e);
     } catch (ExecutionException e) {

@@ -32,6 +32,14 @@ public interface Sink extends AutoCloseable {
    */
   long confirmed() throws IOException, InterruptedException;
 
+  /**
+   * Waits until the receiver has all that was sent, as surely as its protocol can tell. Returns at
+   * once where {@link #send} has waited for that.
+   *
+   * @throws IOException when what was sent may be lost
+   */
+  default void settle() throws IOException, InterruptedException {}
+
   /** Forgets connections, and what was sent and not confirmed. */
   void reset();
 

@@ -59,6 +59,9 @@ final class SinkWorker implements AutoCloseable {
   /** After so many failures another node may try whether it reaches the receiver. */
   private static final int FAILURES_A_TURN = 4;
 
+  /** How long a requeued entry that was not taken is left alone. */
+  private static final Duration REQUEUED_REST = Duration.ofSeconds(10);
+
   private final SinkTarget target;
   private final Sink sink;
   private final SinkPages pages;
@@ -74,6 +77,7 @@ final class SinkWorker implements AutoCloseable {
   private final Deque<Ahead> ahead = new ArrayDeque<>();
   private @Nullable String said;
   private int failures;
+  private long requeuedRestNanos = System.nanoTime();
   private long lastTreeSize;
   private long lastPageNanos;
   private volatile long lag;
@@ -148,7 +152,9 @@ final class SinkWorker implements AutoCloseable {
         while (!closing && (resting.getAsBoolean() || !table.lock(target.name()))) {
           sleep(STANDBY);
         }
-        deliver(table);
+        if (!closing) {
+          deliver(table);
+        }
       } catch (SQLException | LedgerUnavailable e) {
         LOG.warn("the sink {} waits for the database: {}", target.name(), e.getMessage());
       } catch (InterruptedException e) {
@@ -181,7 +187,10 @@ final class SinkWorker implements AutoCloseable {
     while (!closing && !resting.getAsBoolean()) {
       try {
         // First what waits again: where letters fill up, only that makes room.
-        sendRequeued(table);
+        if (!sendRequeued(table)) {
+          ahead.clear();
+          position = durable;
+        }
         SinkPages.Page page = next(position);
         requireWithin(durable, page.treeSize());
         boolean anyRefused = sendAll(table, page.messages());
@@ -323,24 +332,38 @@ final class SinkWorker implements AutoCloseable {
     refused.accept(leafIndex, answer);
   }
 
-  private void sendRequeued(SinkTable table)
-      throws IOException, InterruptedException, SQLException {
+  /**
+   * A letter that is not taken now must not hold up the entries: it is tried again later.
+   *
+   * @return false when what was sent before and not confirmed has to be sent again
+   */
+  private boolean sendRequeued(SinkTable table) throws InterruptedException, SQLException {
+    if (System.nanoTime() - requeuedRestNanos < 0) {
+      return true;
+    }
     for (int i = 0; i < REQUEUED_AT_ONCE; i++) {
       Optional<Long> leaf = table.nextRequeued(target.name());
       if (leaf.isEmpty()) {
-        return;
+        return true;
       }
       List<Message> messages = pages.read(leaf.get(), 1).messages();
       try {
         sink.send(messages);
+        sink.settle();
         delivered.increment(messages.size());
         table.delivered(target.name(), leaf.get());
+      } catch (IOException e) {
+        failed.increment();
+        sink.reset();
+        requeuedRestNanos = System.nanoTime() + REQUEUED_REST.toNanos();
+        return false;
       } catch (EntriesRefused e) {
         failed.increment();
         table.refuse(target.name(), leaf.get(), e.answer());
       }
       waitingLetters = table.deadLetters(target.name());
     }
+    return true;
   }
 
   /** Once for each thing that is wrong, not at each try. */

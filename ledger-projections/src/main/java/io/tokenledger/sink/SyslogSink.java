@@ -48,6 +48,7 @@ final class SyslogSink implements Sink {
   private static final int CONNECT_LIMIT_MILLIS = 5_000;
   private static final int ANSWER_LIMIT_MILLIS = 30_000;
   private static final int ROUND_ENTRIES = 10_000;
+  private static final int SETTLE_POLL_MILLIS = 50;
   private static final Duration ROUND = Duration.ofSeconds(1);
   private static final int DEFAULT_SETTLE_SECONDS = 2;
   private static final int MAX_SETTLE_SECONDS = 60;
@@ -213,8 +214,7 @@ final class SyslogSink implements Sink {
       open = connect();
       line = open;
     }
-    ScheduledFuture<?> limit =
-        watch.schedule(open::close, ANSWER_LIMIT_MILLIS, TimeUnit.MILLISECONDS);
+    ScheduledFuture<?> limit = limited(open);
     try {
       for (Message message : messages) {
         write(open.out, message);
@@ -231,6 +231,10 @@ final class SyslogSink implements Sink {
     if (unended >= ROUND_ENTRIES) {
       endRound(open);
     }
+  }
+
+  private ScheduledFuture<?> limited(Line open) {
+    return watch.schedule(open::close, ANSWER_LIMIT_MILLIS, TimeUnit.MILLISECONDS);
   }
 
   private static void write(OutputStream out, Message message) throws IOException {
@@ -276,6 +280,7 @@ final class SyslogSink implements Sink {
   private void endRound(Line open) throws IOException {
     Line following = connect();
     line = following;
+    ScheduledFuture<?> limit = limited(open);
     try {
       if (!open.isOpen()) {
         // Whoever took the new connection may be another process than read this round.
@@ -285,6 +290,8 @@ final class SyslogSink implements Sink {
     } catch (IOException e) {
       open.close();
       throw e;
+    } finally {
+      limit.cancel(false);
     }
     ended.add(new Ended(next, System.nanoTime()));
     unended = 0;
@@ -307,6 +314,18 @@ final class SyslogSink implements Sink {
       }
     }
     return confirmed;
+  }
+
+  @Override
+  public void settle() throws IOException, InterruptedException {
+    Line open = line;
+    if (open != null && unended > 0) {
+      endRound(open);
+    }
+    while (!ended.isEmpty()) {
+      TimeUnit.MILLISECONDS.sleep(SETTLE_POLL_MILLIS);
+      confirmed();
+    }
   }
 
   @Override

@@ -103,7 +103,7 @@ final class WebhookSink implements Sink {
     if (authorization != null) {
       headers.put("Authorization", authorization);
     }
-    int status = outside.post(url, headers, body).status();
+    int status = outside.give(url, headers, body);
     // Not what it said: it may repeat what it was sent, and that is nothing to store in clear.
     if (REFUSE_THE_ENTRIES.contains(status)) {
       throw new EntriesRefused("the receiver answered " + status);

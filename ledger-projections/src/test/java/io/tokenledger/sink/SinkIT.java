@@ -90,12 +90,17 @@ class SinkIT {
         headers.getFirst("webhook-signature"));
     String text = new String(body, StandardCharsets.UTF_8);
     int status = answer.applyAsInt(text);
-    if (status == 204) {
+    if (status / 100 == 2) {
       assertEquals(
           "application/cloudevents-batch+json; got", headers.getFirst("Content-Type") + "; got");
       JSON.readTree(text).forEach(taken::add);
     }
-    exchange.sendResponseHeaders(status, -1);
+    if (status == 200) {
+      exchange.sendResponseHeaders(status, 0);
+      exchange.getResponseBody().write(new byte[200_000]);
+    } else {
+      exchange.sendResponseHeaders(status, -1);
+    }
     exchange.close();
   }
 
@@ -186,6 +191,31 @@ class SinkIT {
     await("it arrives", () -> leaves().contains(letter.leafIndex()));
     await("it is no letter any more", () -> state(ledger).deadLetters() == 0);
     assertEquals(2, events("DeadLettersRequeued").size());
+  }
+
+  @Test
+  void aReceiverThatTakesAnEntryMaySayWhatItLikes() throws Exception {
+    answer = body -> 200;
+    ledger = open(webhook(""));
+    create(ledger, "one");
+    assertAllOnce(ledger.auditSize());
+    await("the cursor follows", () -> state(ledger).lag() == 0);
+  }
+
+  @Test
+  void aRequeuedEntryThatIsNotTakenHoldsUpNoOther() throws Exception {
+    answer = body -> body.contains("poison") ? 422 : 204;
+    ledger = open(webhook(""));
+    create(ledger, "poison");
+    await("a dead letter waits", () -> state(ledger).deadLetters() == 1);
+    long leaf = ledger.sinks().deadLetters("hook", 0, 10).get(0).leafIndex();
+    answer = body -> body.contains("poison") ? 503 : 204;
+    int before = posts.get();
+    assertEquals(1, requeue(leaf));
+    await("it is tried", () -> posts.get() > before);
+    create(ledger, "after");
+    await("the rest arrives", () -> taken.toString().contains("\"after\""));
+    assertEquals(1, state(ledger).deadLetters());
   }
 
   private boolean twice(long leafIndex) {
