@@ -60,7 +60,7 @@ class QuarantineRoutes {
     change(request, response, "released", ledger.quarantine()::release);
   }
 
-  private static void change(
+  private void change(
       HttpServletRequest request,
       HttpServletResponse response,
       String state,
@@ -78,6 +78,7 @@ class QuarantineRoutes {
       throw new Rejection(
           409, JsonText.error(String.valueOf(e.getMessage())), "not_quarantinable", false);
     }
+    response.setHeader(TokenRoutes.POSITION, ledger.position().toString());
     Answers.write(
         response, 200, JsonText.object().put("event_id", eventId).put("state", state).toString());
   }

@@ -240,6 +240,7 @@ class ReplayRoutes {
     json.put("difference_count", done.differenceCount());
     json.put("digest", done.digest());
     json.put("pause_millis", done.pauseMillis());
+    json.put("position", ledger.position().toString());
     writeLine(out, json);
   }
 

@@ -25,6 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 class ServerIT {
 
@@ -648,6 +649,10 @@ class ServerIT {
     String[] lines = http.post("/api/v1/replay/verify", operator, "").body().strip().split("\n");
     assertTrue(lines[0].contains("\"type\":\"progress\""), lines[0]);
     assertTrue(lines[lines.length - 1].contains("\"equal\":true"), lines[lines.length - 1]);
+    String[] swap = http.post("/api/v1/replay/swap", operator, "").body().strip().split("\n");
+    JsonNode exchange = JsonMapper.shared().readTree(swap[swap.length - 1]);
+    assertTrue(exchange.path("swapped").asBoolean(), exchange.toString());
+    assertTrue(exchange.path("position").asString().matches("[0-9]+-[0-9]+"), exchange.toString());
   }
 
   @Test

@@ -21,6 +21,8 @@ import io.tokenledger.idempotency.AnswerExists;
 import io.tokenledger.idempotency.IdempotentAnswers;
 import io.tokenledger.idempotency.RequestKey;
 import io.tokenledger.index.Authorization;
+import io.tokenledger.lookup.LookupChanges;
+import io.tokenledger.lookup.LookupTable;
 import io.tokenledger.lookup.TokenLookup;
 import io.tokenledger.notices.NoticeWebhook;
 import io.tokenledger.permission.Permissions;
@@ -52,6 +54,7 @@ import io.tokenledger.sql.SqlQueries;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.Position;
 import io.tokenledger.store.SnapshotTable;
 import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.timeline.Timeline;
@@ -902,6 +905,23 @@ public final class Ledger implements AutoCloseable {
 
   private void unreadable(UnreadableEvent event) {
     quarantine.found(event);
+  }
+
+  /**
+   * A position at which everything stands that was committed before the call: whoever waits for it
+   * looks later than this. When this returns, decisions of this node hold it too.
+   *
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public Position position() {
+    try (Connection connection = readers.getConnection()) {
+      LookupChanges head = LookupTable.head(connection);
+      Position position = new Position(head.timeline(), head.snapshot().lastEnded());
+      authorization.applied(position, Authorization.BOUND).join();
+      return position;
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("what was written stands, and its position is not known", e);
+    }
   }
 
   private static double standing(List<Follower> followers) {

@@ -56,6 +56,11 @@ public final class Snapshot {
     return xid < xmax && (xid < xmin || Arrays.binarySearch(running, xid) < 0);
   }
 
+  /** The last transaction before which none was running. */
+  public long lastEnded() {
+    return xmin - 1;
+  }
+
   /** Whether the server had begun more transactions in that one than in this. */
   public boolean isBehind(Snapshot other) {
     return xmax < other.xmax;

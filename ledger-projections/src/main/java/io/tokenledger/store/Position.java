@@ -9,7 +9,8 @@ import java.util.regex.Pattern;
  * commits; whoever waits for one asks whether a snapshot sees it.
  *
  * @param timeline counted up by every failover and restore
- * @param xid the transaction, never used again on the timeline
+ * @param xid the transaction; after a crash a server gives those again that it had begun and that
+ *     were not on its disk
  */
 public record Position(int timeline, long xid) {
 
