@@ -3,6 +3,7 @@ package io.tokenledger.server;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.lookup.FoundToken;
+import io.tokenledger.permission.InvalidPermission;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.SecretHash;
@@ -52,6 +53,7 @@ final class LedgerFilter extends OncePerRequestFilter {
   private final Answers answers;
   private final Admission admission;
   private final GatewayRoutes gateway;
+  private final CheckRoutes checks;
   private final RequestBodies bodies;
 
   LedgerFilter(
@@ -59,13 +61,15 @@ final class LedgerFilter extends OncePerRequestFilter {
       ServeOptions options,
       Answers answers,
       Admission admission,
-      GatewayRoutes gateway) {
+      GatewayRoutes gateway,
+      CheckRoutes checks) {
     this.ledger = ledger;
     this.options = options;
     this.contexts = new RequestContexts(options.trustedProxies());
     this.answers = answers;
     this.admission = admission;
     this.gateway = gateway;
+    this.checks = checks;
     this.bodies = new RequestBodies(ledger);
   }
 
@@ -93,7 +97,7 @@ final class LedgerFilter extends OncePerRequestFilter {
         } else if (restored != null) {
           GatewayRoutes.refuseAll(response, RESTORED);
         } else {
-          decide(request, response);
+          decide(request, response, gateway::forwardAuth);
         }
         return;
       }
@@ -117,7 +121,11 @@ final class LedgerFilter extends OncePerRequestFilter {
       if (request.getMethod().equals("HEAD")) {
         throw new Rejection(404, Rejection.NOT_FOUND, "not_found", true);
       }
-      chain.doFilter(request, response);
+      if (path.equals(CheckRoutes.CHECK) && request.getMethod().equals("POST")) {
+        decide(request, response, checks::check);
+      } else {
+        chain.doFilter(request, response);
+      }
     } catch (Rejection e) {
       answers.reject(request, response, e);
     } catch (LedgerUnavailable e) {
@@ -128,10 +136,17 @@ final class LedgerFilter extends OncePerRequestFilter {
     }
   }
 
+  private interface Route {
+    void answer(HttpServletRequest request, HttpServletResponse response) throws IOException;
+  }
+
   /** Asked here: the dispatcher's own work is a fifth of a decision, and gateways ask often. */
-  private void decide(HttpServletRequest request, HttpServletResponse response) throws IOException {
+  private void decide(HttpServletRequest request, HttpServletResponse response, Route route)
+      throws IOException {
     try {
-      gateway.forwardAuth(request, response);
+      route.answer(request, response);
+    } catch (InvalidPermission e) {
+      answers.invalid(request, response, e);
     } catch (Rejection | LedgerUnavailable e) {
       throw e;
     } catch (RuntimeException e) {

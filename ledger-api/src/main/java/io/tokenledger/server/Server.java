@@ -93,8 +93,9 @@ public final class Server implements AutoCloseable {
         ServeOptions options,
         Answers answers,
         Admission admission,
-        GatewayRoutes gateway) {
-      return new LedgerFilter(ledger, options, answers, admission, gateway);
+        GatewayRoutes gateway,
+        CheckRoutes checks) {
+      return new LedgerFilter(ledger, options, answers, admission, gateway, checks);
     }
 
     @Bean

@@ -9,7 +9,7 @@ import java.util.List;
  * just read need not be read and parsed by each of them again. A follower that is not near the end,
  * or on a node that does not lead, finds nothing here and reads the tables.
  *
- * <p>Written by one thread, read by any number.
+ * <p>For use by any number of threads.
  */
 public final class RecentLeaves {
 
@@ -24,7 +24,7 @@ public final class RecentLeaves {
    *
    * @param firstLeafIndex the place of the first; the others follow it
    */
-  public void add(long firstLeafIndex, List<LogRow> rows) {
+  public synchronized void add(long firstLeafIndex, List<LogRow> rows) {
     List<Leaf> before = leaves;
     List<Leaf> kept = new ArrayList<>(before.size() + rows.size());
     // Another node may have led in between.
@@ -55,7 +55,7 @@ public final class RecentLeaves {
   /**
    * Forgets all: one of them cannot be read, and whether it is quarantined stands in the tables.
    */
-  void clear() {
+  synchronized void clear() {
     leaves = List.of();
   }
 

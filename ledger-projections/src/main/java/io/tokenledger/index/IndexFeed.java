@@ -188,6 +188,7 @@ final class IndexFeed implements AutoCloseable {
       } catch (RuntimeException e) {
         // The outermost boundary of this thread: whoever asks is answered by the database.
         LOG.error("the lookup cannot be followed", e);
+        rewind();
         pause(RETRY);
       }
     }
