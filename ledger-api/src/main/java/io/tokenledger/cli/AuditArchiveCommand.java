@@ -1,7 +1,7 @@
 package io.tokenledger.cli;
 
 import io.tokenledger.archive.ArchiveReader;
-import io.tokenledger.archive.DirectoryStore;
+import io.tokenledger.archive.ArchiveStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -155,20 +155,22 @@ final class AuditArchiveCommand {
     @Option(
         names = "--archive",
         required = true,
-        paramLabel = "DIR",
-        description = "The directory, or a copy of it")
-    private Path archive = Path.of("");
+        paramLabel = "LOCATION",
+        description = "The directory, or a copy of it; or s3://..., with the jars of S3")
+    private String archive = "";
 
     @Override
     public Integer call() {
-      if (!Files.isDirectory(archive)) {
+      if (!archive.contains("://") && !Files.isDirectory(Path.of(archive))) {
         throw new CommandFailed(LedgerCli.UNKNOWN, archive + " is no directory");
       }
       ArchiveReader.Result result;
       try {
         result =
-            new ArchiveReader(new DirectoryStore(archive))
+            new ArchiveReader(ArchiveStore.open(archive))
                 .verify(trust.policy(), trust.remembered());
+      } catch (IllegalArgumentException e) {
+        throw new CommandFailed(LedgerCli.USAGE, String.valueOf(e.getMessage()));
       } catch (IOException e) {
         throw new CommandFailed(LedgerCli.UNKNOWN, archive + " cannot be read: " + e.getMessage());
       }

@@ -237,9 +237,9 @@ public final class ServeCommand implements Callable<Integer> {
 
   @Option(
       names = "--archive",
-      paramLabel = "DIR",
+      paramLabel = "LOCATION",
       description =
-          "Archives the log there in segments that are never changed: see"
+          "Archives the log in segments that are never changed, in a directory or in s3://...: see"
               + " ops/runbooks/privacy-and-retention.md [LEDGER_ARCHIVE]")
   private @Nullable String archive;
 
@@ -375,16 +375,16 @@ public final class ServeCommand implements Callable<Integer> {
             value(timestampInterval, "1h", "LEDGER_TIMESTAMP_INTERVAL")),
         sinks(path(optional(sinks, "LEDGER_SINKS"))),
         archive(
-            path(optional(archive, "LEDGER_ARCHIVE")),
+            optional(archive, "LEDGER_ARCHIVE"),
             value(archiveInterval, "1h", "LEDGER_ARCHIVE_INTERVAL")));
   }
 
-  private static @Nullable ArchiveTarget archive(@Nullable Path directory, String interval) {
-    if (directory == null) {
+  private static @Nullable ArchiveTarget archive(@Nullable String location, String interval) {
+    if (location == null) {
       return null;
     }
     try {
-      return new ArchiveTarget(directory, Duration.ofSeconds(HumanDuration.parseSeconds(interval)));
+      return new ArchiveTarget(location, Duration.ofSeconds(HumanDuration.parseSeconds(interval)));
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException("--archive-interval: " + e.getMessage(), e);
     }

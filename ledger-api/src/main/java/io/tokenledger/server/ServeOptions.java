@@ -143,7 +143,7 @@ public record ServeOptions(
         timestampAuthority == null ? "" : timestampAuthority.interval().toString());
     settings.put(
         "--sinks", sinks.stream().map(SinkTarget::toString).collect(Collectors.joining(", ")));
-    settings.put("--archive", archive == null ? "" : archive.directory().toString());
+    settings.put("--archive", archive == null ? "" : archive.location());
     settings.put("--archive-interval", archive == null ? "" : archive.interval().toString());
     return settings;
   }

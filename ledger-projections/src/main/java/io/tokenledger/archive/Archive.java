@@ -1,5 +1,8 @@
 package io.tokenledger.archive;
 
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.audit.ControlEvent.ArchiveWritten;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.requests.RequestLog;
@@ -68,7 +71,9 @@ public final class Archive implements AutoCloseable {
   private final RequestLog requests;
   private final BooleanSupplier due;
   private final Runnable wake;
+  private final Counter failures;
   private @Nullable ScheduledFuture<?> rounds;
+  private volatile double lag = Double.NaN;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           work -> {
@@ -106,8 +111,9 @@ public final class Archive implements AutoCloseable {
       Bundles bundles,
       RequestLog requests,
       BooleanSupplier due,
-      Runnable wake) {
-    this.store = new DirectoryStore(target.directory());
+      Runnable wake,
+      MeterRegistry meters) {
+    this.store = ArchiveStore.open(target.location());
     this.reader = new ArchiveReader(store);
     this.interval = target.interval();
     this.writers = writers;
@@ -115,6 +121,14 @@ public final class Archive implements AutoCloseable {
     this.requests = requests;
     this.due = due;
     this.wake = wake;
+    this.failures =
+        Counter.builder("ledger.archive.failures")
+            .description("Rounds in which this node could not archive what was due")
+            .register(meters);
+    Gauge.builder("ledger.archive.lag", this, archive -> archive.lag)
+        .baseUnit("leaves")
+        .description("Signed leaves in no segment after this node's last round; up to 255 wait")
+        .register(meters);
   }
 
   /** Begins to look every interval. */
@@ -135,6 +149,7 @@ public final class Archive implements AutoCloseable {
       }
     } catch (RuntimeException e) {
       // The outermost boundary of this thread: the next round tries again.
+      failures.increment();
       LOG.warn("nothing is archived: {}", e.getMessage());
     }
   }
@@ -219,6 +234,7 @@ public final class Archive implements AutoCloseable {
       last = put(newest.get(), next, to, last == null ? Segment.NOTHING : last.reference());
       next = to;
     }
+    lag = signed - Math.max(from, end);
     return new Run(segments, from, Math.max(from, end), last == null ? null : last.head().sha256());
   }
 

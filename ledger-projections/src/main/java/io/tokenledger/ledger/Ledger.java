@@ -327,7 +327,8 @@ public final class Ledger implements AutoCloseable {
                   this::writeBundle,
                   requests,
                   () -> ownSequencer.isLeading() && restored() == null,
-                  this::wake);
+                  this::wake,
+                  meters);
       this.archiveRestore =
           archive == null ? null : archive.restore(() -> owner(options.database()));
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.tokenledger.history.AuditEntry;
 import io.tokenledger.history.AuditQuery;
 import io.tokenledger.ledger.Ledger;
@@ -253,12 +254,17 @@ class ArchiveIT {
     DatabaseUrl forged = TestPostgres.freshDatabase();
     Path keys = Files.createDirectory(directory.resolve("forged-keys"));
     Path archive = directory.resolve("forged");
-    ArchiveTarget often = new ArchiveTarget(archive, Duration.ofSeconds(1));
-    try (Ledger ledger = TestLedger.openWithArchive(forged, keys, often)) {
+    ArchiveTarget often = new ArchiveTarget(archive.toString(), Duration.ofSeconds(1));
+    SimpleMeterRegistry meters = new SimpleMeterRegistry();
+    try (Ledger ledger = TestLedger.openWithArchive(forged, keys, often, meters)) {
       create(ledger);
       long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
       while (new DirectoryStore(archive).list().isEmpty()) {
         assertTrue(System.nanoTime() < end, "the leader archives by itself in time");
+        TimeUnit.MILLISECONDS.sleep(20);
+      }
+      while (!(meters.get("ledger.archive.lag").gauge().value() < 256)) {
+        assertTrue(System.nanoTime() < end, "only what is no whole tile waits");
         TimeUnit.MILLISECONDS.sleep(20);
       }
     }

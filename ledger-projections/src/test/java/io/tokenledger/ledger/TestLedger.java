@@ -119,11 +119,18 @@ public final class TestLedger {
 
   /** One that archives when it is told to. */
   public static Ledger openWithArchive(DatabaseUrl database, Path keys, Path archive) {
-    return openWithArchive(database, keys, new ArchiveTarget(archive, Duration.ofDays(1)));
+    return openWithArchive(
+        database, keys, new ArchiveTarget(archive.toString(), Duration.ofDays(1)));
   }
 
   /** One that archives. */
   public static Ledger openWithArchive(DatabaseUrl database, Path keys, ArchiveTarget archive) {
+    return openWithArchive(database, keys, archive, new SimpleMeterRegistry());
+  }
+
+  /** The same with meters to look at. */
+  public static Ledger openWithArchive(
+      DatabaseUrl database, Path keys, ArchiveTarget archive, MeterRegistry meters) {
     return Ledger.open(
         new LedgerOptions(
             database,
@@ -140,7 +147,7 @@ public final class TestLedger {
             null,
             List.of(),
             archive),
-        new SimpleMeterRegistry());
+        meters);
   }
 
   private static Ledger open(
