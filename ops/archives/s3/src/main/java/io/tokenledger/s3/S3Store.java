@@ -57,6 +57,10 @@ public final class S3Store implements ArchiveStore {
   private static final int CONDITION_FAILED = 412;
   private static final int NOT_FOUND = 404;
 
+  /** What Amazon and others say of a bucket that was made without locks. */
+  private static final Set<String> NO_LOCKS =
+      Set.of("ObjectLockConfigurationNotFoundError", "InvalidRequest");
+
   private final S3Client client;
   private final String bucket;
   private final String prefix;
@@ -253,7 +257,7 @@ public final class S3Store implements ArchiveStore {
               .objectLockConfiguration()
               .objectLockEnabled();
     } catch (AwsServiceException e) {
-      if (e.statusCode() == NOT_FOUND && !"NoSuchBucket".equals(code(e))) {
+      if (NO_LOCKS.contains(code(e))) {
         throw new WithoutLocks();
       }
       throw e;

@@ -1,13 +1,15 @@
 package io.tokenledger.s3;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.tokenledger.archive.ArchiveStore;
 import java.io.IOException;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -17,11 +19,9 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -44,9 +44,15 @@ class S3StoreIT {
   private static final String BUCKET = "worm";
   private static final String REGION = "us-east-1";
 
+  private static final String TOKEN =
+      "{\"token_name\":\"t%d\",\"permissions\":[{\"resource_type\":\"db\","
+          + "\"resource_names\":[\"a\"],\"actions\":[\"read\"]}]}";
+
   @TempDir static Path directory;
   private static TestS3 server;
   private static S3Client client;
+
+  private final HttpClient http = HttpClient.newHttpClient();
 
   @BeforeAll
   static void start() throws Exception {
@@ -108,37 +114,13 @@ class S3StoreIT {
   }
 
   @Test
-  void ofTwoWritersOneIsRefusedAndWhatIsThereStays() throws Exception {
+  void whatIsThereIsNotReplaced() throws Exception {
     ArchiveStore store = ArchiveStore.open(location(BUCKET + "/race"));
     store.put("one.zip", file("first"));
     assertThrows(FileAlreadyExistsException.class, () -> store.put("one.zip", file("second")));
-    ExecutorService writers = Executors.newFixedThreadPool(4);
-    try {
-      List<Callable<Boolean>> all = new ArrayList<>();
-      for (int i = 0; i < 4; i++) {
-        Path mine = file("writer " + i);
-        all.add(() -> written(store, mine));
-      }
-      int won = 0;
-      for (Future<Boolean> each : writers.invokeAll(all)) {
-        won += each.get() ? 1 : 0;
-      }
-      assertEquals(1, won);
-    } finally {
-      writers.shutdown();
-    }
     Path into = directory.resolve("race");
     store.get("one.zip", into);
     assertEquals("first", Files.readString(into));
-  }
-
-  private static boolean written(ArchiveStore store, Path file) throws IOException {
-    try {
-      store.put("two.zip", file);
-      return true;
-    } catch (FileAlreadyExistsException e) {
-      return false;
-    }
   }
 
   @Test
@@ -162,31 +144,98 @@ class S3StoreIT {
   }
 
   @Test
-  void theCommandLineVerifiesAnArchiveThere() throws Exception {
-    String location = location(BUCKET + "/empty");
-    ProcessBuilder verify =
-        new ProcessBuilder(
-            LAUNCHER.toString(),
-            "audit",
-            "archive",
-            "verify",
-            "--archive",
-            location,
-            "--policy",
-            file("").toString());
-    verify
-        .environment()
-        .putAll(
-            Map.of(
-                "LEDGER_SINK_JARS",
-                LIBRARIES.toString(),
-                "AWS_ACCESS_KEY_ID",
-                "test",
-                "AWS_SECRET_ACCESS_KEY",
-                "test"));
-    Process ran = verify.redirectErrorStream(true).start();
+  void aLedgerArchivesThereAndAnyoneVerifiesItWithoutTheLedger() throws Exception {
+    String location = location(BUCKET + "/ledger");
+    Path data = directory.resolve("ledger");
+    Path out = directory.resolve("serve.out");
+    Process serve =
+        ledger(
+                Map.of(),
+                "serve",
+                "--http-bind",
+                "127.0.0.1:0",
+                "--data-dir",
+                data.toString(),
+                "--archive",
+                location)
+            .redirectOutput(out.toFile())
+            .redirectError(directory.resolve("serve.log").toFile())
+            .start();
+    try {
+      String url = ready(serve, out);
+      String operator = field(asked(url, "POST", "/api/v3/configure/token/admin", "", ""), "token");
+      for (int i = 0; i < 300; i++) {
+        asked(url, "POST", "/api/v3/enterprise/configure/token", operator, TOKEN.formatted(i));
+      }
+      Map<String, String> asAdmin = Map.of("LEDGER_HOST_URL", url, "LEDGER_AUTH_TOKEN", operator);
+      String[] run = {"audit", "archive", "run", "--reason", "a test"};
+      Instant end = Instant.now().plusSeconds(30);
+      // What is not signed yet waits.
+      while (said(asAdmin, run).startsWith("0 segments")) {
+        assertTrue(Instant.now().isBefore(end), "it is signed in time");
+      }
+      assertTrue(said(asAdmin, "audit", "archive", "list").contains("256"));
+      String key = field(asked(url, "GET", "/api/v1/audit/keys", operator, ""), "verifier_key");
+      String verified =
+          said(Map.of(), "audit", "archive", "verify", "--archive", location, "--key", key);
+      assertTrue(verified.startsWith("segments: 1, first leaf in none: 256"), verified);
+    } finally {
+      serve.destroy();
+      assertTrue(serve.waitFor(60, TimeUnit.SECONDS));
+    }
+  }
+
+  private static ProcessBuilder ledger(Map<String, String> environment, String... arguments) {
+    List<String> command = new ArrayList<>(List.of(LAUNCHER.toString()));
+    command.addAll(List.of(arguments));
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().put("LEDGER_SINK_JARS", LIBRARIES.toString());
+    builder.environment().put("AWS_ACCESS_KEY_ID", "test");
+    builder.environment().put("AWS_SECRET_ACCESS_KEY", "test");
+    builder.environment().putAll(environment);
+    return builder;
+  }
+
+  /** What a command prints that ends well. */
+  private static String said(Map<String, String> environment, String... arguments)
+      throws Exception {
+    Process ran = ledger(environment, arguments).redirectErrorStream(true).start();
     String said = new String(ran.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertTrue(ran.waitFor(60, TimeUnit.SECONDS));
-    assertFalse(said.contains("no jar here knows"), said);
+    assertEquals(0, ran.waitFor(), said);
+    return said;
+  }
+
+  private static String ready(Process serve, Path out) throws Exception {
+    String prefix = "ledger ready on ";
+    Instant end = Instant.now().plusSeconds(90);
+    String said = "";
+    while (!(said.startsWith(prefix) && said.endsWith("\n"))) {
+      assertTrue(
+          serve.isAlive() && Instant.now().isBefore(end),
+          () -> "no server, see " + directory.resolve("serve.log"));
+      serve.waitFor(20, TimeUnit.MILLISECONDS);
+      said = Files.readString(out);
+    }
+    return said.substring(prefix.length()).strip();
+  }
+
+  private String asked(String url, String method, String path, String token, String body)
+      throws Exception {
+    HttpRequest.Builder request =
+        HttpRequest.newBuilder(URI.create(url + path))
+            .header("Content-Type", "application/json")
+            .method(method, HttpRequest.BodyPublishers.ofString(body));
+    if (!token.isEmpty()) {
+      request.header("Authorization", "Bearer " + token);
+    }
+    HttpResponse<String> answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+    assertEquals(2, answer.statusCode() / 100, answer.body());
+    return answer.body();
+  }
+
+  private static String field(String json, String name) {
+    Matcher found = Pattern.compile('"' + name + "\": *\"([^\"]+)\"").matcher(json);
+    assertTrue(found.find(), json);
+    return found.group(1);
   }
 }
