@@ -32,8 +32,9 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * Tells gateways which answers to forget, as server-sent events: {@code change} names tokens,
  * {@code reset} says everything, {@code alive} each second says nothing but that the node hears of
- * changes. Whoever misses two of those must forget everything. An event's id stands for what the
- * node knew; sent again as {@code Last-Event-ID}, to any node, it is continued there.
+ * changes. Whoever misses two of those must forget everything. The id of a change stands for what
+ * the node knew; sent again as {@code Last-Event-ID}, to any node, it is continued there. An {@code
+ * alive} has none: a change may be on its way that is older than what the node knows by then.
  */
 @RestController
 class FeedRoutes {
@@ -68,60 +69,79 @@ class FeedRoutes {
   @GetMapping(FEED)
   void feed(HttpServletRequest request, HttpServletResponse response) {
     TokenRoutes.require(CheckRoutes.mayAskAboutOthers(RequestContexts.of(request).actor()));
-    String lastId = request.getHeader("Last-Event-ID");
     SecretHash caller = (SecretHash) request.getAttribute(LedgerFilter.PRESENTED);
     if (!places.tryAcquire()) {
       throw Rejection.busy("feeds");
     }
-    response.setContentType("text/event-stream");
-    response.setCharacterEncoding(StandardCharsets.UTF_8);
-    // nginx would keep events back until its buffer is full.
-    response.setHeader("X-Accel-Buffering", "no");
-    AsyncContext async = request.startAsync();
-    async.setTimeout(0);
-    Thread thread = new Thread(() -> serve(async, response, lastId, caller), "ledger-feed");
-    thread.setDaemon(true);
-    thread.start();
+    Listener listener = new Listener(caller);
+    boolean begun = false;
+    try {
+      // Heard before the past is read: nothing falls in between. Where that cannot be read, nothing
+      // was answered yet.
+      FeedEvent past = ledger.authorization().since(request.getHeader("Last-Event-ID"));
+      response.setContentType("text/event-stream");
+      response.setCharacterEncoding(StandardCharsets.UTF_8);
+      // nginx would keep events back until its buffer is full.
+      response.setHeader("X-Accel-Buffering", "no");
+      AsyncContext async = request.startAsync();
+      async.setTimeout(0);
+      Thread thread = new Thread(() -> listener.serve(async, response, past), "ledger-feed");
+      thread.setDaemon(true);
+      thread.start();
+      begun = true;
+    } finally {
+      if (!begun) {
+        listener.end();
+      }
+    }
   }
 
-  private void serve(
-      AsyncContext async,
-      HttpServletResponse response,
-      @Nullable String lastId,
-      @Nullable SecretHash caller) {
-    BlockingQueue<FeedEvent> waiting = new ArrayBlockingQueue<>(MAX_WAITING);
-    AtomicBoolean tooSlow = new AtomicBoolean();
-    // Heard before the past is read: nothing falls in between.
-    try (Authorization.Subscription subscription =
-        ledger
-            .authorization()
-            .subscribe(
-                event -> {
-                  if (!waiting.offer(event)) {
-                    tooSlow.set(true);
-                  }
-                })) {
-      LOG.debug("a feed begins: {}", subscription);
-      ServletOutputStream out = response.getOutputStream();
-      write(out, ledger.authorization().since(lastId));
-      while (!closing && !tooSlow.get() && mayGoOn(caller)) {
-        FeedEvent event = waiting.poll(ALIVE.toMillis(), TimeUnit.MILLISECONDS);
-        if (event != null) {
-          write(out, event);
-        } else {
-          Optional<FeedEvent> alive = ledger.authorization().alive();
-          if (alive.isPresent()) {
-            write(out, alive.get());
+  /** One who listens, in a place of its own. */
+  private final class Listener {
+
+    private final @Nullable SecretHash caller;
+    private final BlockingQueue<FeedEvent> waiting = new ArrayBlockingQueue<>(MAX_WAITING);
+    private final AtomicBoolean tooSlow = new AtomicBoolean();
+    private final Authorization.Subscription subscription;
+
+    Listener(@Nullable SecretHash caller) {
+      this.caller = caller;
+      this.subscription =
+          ledger
+              .authorization()
+              .subscribe(
+                  event -> {
+                    if (!waiting.offer(event)) {
+                      tooSlow.set(true);
+                    }
+                  });
+    }
+
+    void serve(AsyncContext async, HttpServletResponse response, FeedEvent past) {
+      try {
+        ServletOutputStream out = response.getOutputStream();
+        write(out, past);
+        while (!closing && !tooSlow.get() && mayGoOn(caller)) {
+          FeedEvent event = waiting.poll(ALIVE.toMillis(), TimeUnit.MILLISECONDS);
+          if (event != null) {
+            write(out, event);
+          } else if (ledger.authorization().degraded() == null) {
+            write(out, "event: alive\ndata: {}\n\n");
           }
         }
+      } catch (IOException | LedgerUnavailable e) {
+        LOG.debug("a feed ended: {}", e.getMessage());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      } finally {
+        end();
+        async.complete();
       }
-    } catch (IOException | LedgerUnavailable e) {
-      LOG.debug("a feed ended: {}", e.getMessage());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } finally {
+    }
+
+    void end() {
+      subscription.close();
       places.release();
-      async.complete();
     }
   }
 
@@ -151,8 +171,11 @@ class FeedRoutes {
             .put("hash_prefix", each.hashPrefix());
       }
     }
-    String kind = event.everything() ? "reset" : event.tokens().isEmpty() ? "alive" : "change";
-    String text = "id: " + event.id() + "\nevent: " + kind + "\ndata: " + json + "\n\n";
+    String kind = event.everything() ? "reset" : "change";
+    write(out, "id: " + event.id() + "\nevent: " + kind + "\ndata: " + json + "\n\n");
+  }
+
+  private static void write(ServletOutputStream out, String text) throws IOException {
     out.write(text.getBytes(StandardCharsets.UTF_8));
     out.flush();
   }

@@ -30,10 +30,12 @@ import org.springframework.boot.tomcat.servlet.TomcatServletWebServerFactory;
 import org.springframework.boot.web.server.PortInUseException;
 import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.boot.web.server.servlet.context.ServletWebServerApplicationContext;
+import org.springframework.boot.web.servlet.FilterRegistrationBean;
 import org.springframework.boot.webmvc.autoconfigure.error.ErrorMvcAutoConfiguration;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Import;
+import org.springframework.web.filter.RequestContextFilter;
 
 /** A running node: database, ledger and HTTP, begun in this order and ended in the opposite one. */
 public final class Server implements AutoCloseable {
@@ -105,6 +107,15 @@ public final class Server implements AutoCloseable {
               context ->
                   ((StandardHost) context.getParent())
                       .setErrorReportValveClass(PlainErrorValve.class.getName()));
+    }
+
+    /** Keeps Spring's own away, for nothing here asks for the request of the thread. */
+    @Bean
+    FilterRegistrationBean<RequestContextFilter> noRequestContexts() {
+      FilterRegistrationBean<RequestContextFilter> none =
+          new FilterRegistrationBean<>(new RequestContextFilter());
+      none.setEnabled(false);
+      return none;
     }
 
     @Bean

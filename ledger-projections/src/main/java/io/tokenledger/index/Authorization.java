@@ -177,12 +177,6 @@ public final class Authorization implements AutoCloseable {
     }
   }
 
-  /** What is known now, without any change; empty while this node hears of none. */
-  public Optional<FeedEvent> alive() {
-    State now = usable(feed.state());
-    return now == null ? Optional.empty() : Optional.of(new FeedEvent(id(now), false, List.of()));
-  }
-
   /**
    * Reads the lookup into memory and begins to follow it.
    *
