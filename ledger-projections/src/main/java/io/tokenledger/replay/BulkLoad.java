@@ -425,7 +425,7 @@ final class BulkLoad {
               });
     }
 
-    /** While others append, three times as long as the last batch took is theirs. */
+    /** While others append, five times as long as the last batch took is theirs. */
     private void giveWay() throws SQLException {
       long newest = ReplayTable.newest(writer);
       writer.commit();
@@ -433,7 +433,7 @@ final class BulkLoad {
       boolean othersAppend = newest - lastNewest > nanos * APPENDS_PER_SECOND / 1_000_000_000;
       if (lastNewest > 0 && othersAppend) {
         try {
-          TimeUnit.NANOSECONDS.sleep(Math.min(3 * nanos, MAX_REST.toNanos()));
+          TimeUnit.NANOSECONDS.sleep(Math.min(5 * nanos, MAX_REST.toNanos()));
         } catch (InterruptedException e) {
           Thread.currentThread().interrupt();
           throw new SQLException("interrupted", e);
