@@ -44,6 +44,11 @@ final class BulkLoad {
   /** From here on others' appends are worth waiting for. */
   private static final long APPENDS_PER_SECOND = 20;
 
+  /** For each so many a rebuild rests once as long as its last batch took. */
+  private static final double APPENDS_A_SHARE = 400;
+
+  private static final double MAX_SHARE = 5;
+
   private static final Duration MAX_REST = Duration.ofSeconds(5);
 
   /**
@@ -425,15 +430,16 @@ final class BulkLoad {
               });
     }
 
-    /** While others append, five times as long as the last batch took is theirs. */
+    /** While others append, the more they do so, up to five times what the last batch took. */
     private void giveWay() throws SQLException {
       long newest = ReplayTable.newest(writer);
       writer.commit();
-      long nanos = System.nanoTime() - lastBatch;
-      boolean othersAppend = newest - lastNewest > nanos * APPENDS_PER_SECOND / 1_000_000_000;
-      if (lastNewest > 0 && othersAppend) {
+      long nanos = Math.max(1, System.nanoTime() - lastBatch);
+      double appendsPerSecond = (newest - lastNewest) * 1e9 / nanos;
+      if (lastNewest > 0 && appendsPerSecond > APPENDS_PER_SECOND) {
+        double share = Math.min(MAX_SHARE, appendsPerSecond / APPENDS_A_SHARE);
         try {
-          TimeUnit.NANOSECONDS.sleep(Math.min(5 * nanos, MAX_REST.toNanos()));
+          TimeUnit.NANOSECONDS.sleep(Math.min((long) (share * nanos), MAX_REST.toNanos()));
         } catch (InterruptedException e) {
           Thread.currentThread().interrupt();
           throw new SQLException("interrupted", e);
