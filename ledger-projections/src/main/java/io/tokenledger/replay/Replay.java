@@ -48,6 +48,14 @@ public final class Replay {
   private static final String PREVIOUS = "previous";
   private static final String VIEWS = "views";
   private static final int SEGMENTS = 2;
+
+  /** Shorter than a caller waits for its answer. */
+  private static final Duration LEAVES_LIMIT = Duration.ofSeconds(110);
+
+  /** Fewer than these are followed as fast. */
+  private static final long FEW_LEAVES = 10_000;
+
+  private static final Duration LEAVES_PAUSE = Duration.ofSeconds(1);
   private static final int SAMPLE = 20_000;
   private static final int MAX_TRIES = 40;
   private static final Duration RETRY_PAUSE = Duration.ofMillis(250);
@@ -75,6 +83,12 @@ public final class Replay {
   private static final String TRY_STEP =
       """
       SELECT pg_try_advisory_xact_lock(?)
+      """;
+
+  private static final String HIGHEST_LEAFED =
+      """
+      SELECT coalesce(max(global_index), 0)
+        FROM audit.leaf
       """;
 
   private static final String SIZE =
@@ -232,6 +246,9 @@ public final class Replay {
             ? PROJECTIONS
             : PROJECTIONS.stream().filter(projections::contains).toList();
     try {
+      if (toSize == null) {
+        awaitLeaves();
+      }
       ReplayJob started =
           transaction(
               connection -> {
@@ -282,6 +299,30 @@ public final class Replay {
         throw new ReplayRefused("another rebuild is there: swap or drop it first");
       }
       throw e;
+    }
+  }
+
+  /**
+   * What has no leaf at the start is not read in bulk but followed, ten times slower: after an
+   * import of many events it is worth waiting for the sequencer, as long as it gets on.
+   */
+  private void awaitLeaves() {
+    long end = System.nanoTime() + LEAVES_LIMIT.toNanos();
+    try (Connection connection = connections.open()) {
+      long enough = ReplayTable.newest(connection) - FEW_LEAVES;
+      long before = -1;
+      long size = number(connection, SIZE);
+      while (number(connection, HIGHEST_LEAFED) < enough
+          && size > before
+          && System.nanoTime() < end) {
+        connection.commit();
+        pause(LEAVES_PAUSE);
+        before = size;
+        size = number(connection, SIZE);
+      }
+      connection.commit();
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("how far the log is cannot be read", e);
     }
   }
 
