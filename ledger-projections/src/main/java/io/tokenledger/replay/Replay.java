@@ -246,7 +246,8 @@ public final class Replay {
             ? PROJECTIONS
             : PROJECTIONS.stream().filter(projections::contains).toList();
     try {
-      if (toSize == null) {
+      // The lookup alone is made of the events, whether they have leaves or not.
+      if (toSize == null && !wanted.equals(List.of(LOOKUP))) {
         awaitLeaves();
       }
       ReplayJob started =
