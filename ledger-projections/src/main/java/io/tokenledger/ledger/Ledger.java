@@ -120,6 +120,7 @@ public final class Ledger implements AutoCloseable {
   private static final Duration DECISION_LIMIT = Duration.ofSeconds(1);
 
   private static final int DECISION_CONNECTIONS = 4;
+  private static final Duration DECISION_IDLE = Duration.ofMinutes(1);
   private static final Duration CHECKPOINT_INTERVAL = Duration.ofMillis(500);
   private static final Duration VERIFICATION_INTERVAL = Duration.ofDays(1);
   private static final Duration ALERT_RETRY_PAUSE = Duration.ofSeconds(2);
@@ -584,6 +585,9 @@ public final class Ledger implements AutoCloseable {
     config.setAutoCommit(true);
     config.setReadOnly(true);
     config.setConnectionTimeout(DECISION_LIMIT.toMillis());
+    // None is held while memory decides: a server has only so many for all nodes.
+    config.setMinimumIdle(0);
+    config.setIdleTimeout(DECISION_IDLE.toMillis());
     return new HikariDataSource(config);
   }
 

@@ -532,7 +532,7 @@ public final class EmbeddedPostgres implements AutoCloseable {
             "synchronous_commit=on",
             "full_page_writes=on",
             "password_encryption=scram-sha-256",
-            "max_connections=60",
+            "max_connections=100",
             "shared_buffers=64MB",
             // A new ledger's plans are those of empty tables until their first ANALYZE.
             "autovacuum_naptime=15s",
