@@ -122,12 +122,13 @@ final class AuditArchiveCommand {
       }
       JsonNode result = AuditQuestion.JSON.readTree(answer.body());
       System.out.printf(
-          "%s from %d segments: %d lost events, %d without salts, %d changed%n",
+          "%s from %d segments: %d lost events, %d without salts, %d changed; %d pruned stay so%n",
           dryRun ? "could be brought back" : "brought back",
           result.path("segments").asLong(),
           result.path("missing").asLong(),
           result.path("saltless").asLong(),
-          result.path("changed").asLong());
+          result.path("changed").asLong(),
+          result.path("pruned").asLong());
       return 0;
     }
   }

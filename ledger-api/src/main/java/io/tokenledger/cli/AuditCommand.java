@@ -35,6 +35,7 @@ import tools.jackson.databind.json.JsonMapper;
       SinkCommands.Requeue.class,
       AuditEraseCommand.class,
       AuditHoldCommand.class,
+      AuditRetentionCommand.class,
       AuditArchiveCommand.class
     })
 final class AuditCommand {

@@ -99,6 +99,7 @@ class ArchiveRoutes {
       json.put("missing", result.missing());
       json.put("saltless", result.saltless());
       json.put("changed", result.changed());
+      json.put("pruned", result.pruned());
       Answers.write(response, 200, json.toString());
     } catch (ArchiveRefused e) {
       throw refused(e);
@@ -121,7 +122,7 @@ class ArchiveRoutes {
         false);
   }
 
-  private static Rejection refused(ArchiveRefused e) {
+  static Rejection refused(ArchiveRefused e) {
     return new Rejection(409, JsonText.error(String.valueOf(e.getMessage())), e.code(), false);
   }
 }

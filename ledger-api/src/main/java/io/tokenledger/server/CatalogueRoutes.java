@@ -3,6 +3,7 @@ package io.tokenledger.server;
 import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.EventDescription;
 import io.tokenledger.audit.EventType;
+import io.tokenledger.audit.RetentionClass;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
@@ -57,6 +58,7 @@ class CatalogueRoutes {
     json.putArray("revisions").add(type.revision());
     json.put("says", row.says());
     json.put("action", type.action());
+    json.put("retention_class", RetentionClass.of(type).wireName());
     ArrayNode triggers = json.putArray("triggers");
     row.commands().forEach(command -> triggers.add(command.getSimpleName()));
     RouteCatalogue.ROWS.stream()

@@ -203,11 +203,11 @@ class PrivacyRoutes {
     }
   }
 
-  private static Rejection refused(PrivacyRefused e) {
+  static Rejection refused(PrivacyRefused e) {
     return new Rejection(409, JsonText.error(String.valueOf(e.getMessage())), e.code(), false);
   }
 
-  private static @Nullable String text(@Nullable Instant instant) {
+  static @Nullable String text(@Nullable Instant instant) {
     return instant == null ? null : instant.toString();
   }
 }

@@ -11,6 +11,7 @@ import static io.tokenledger.audit.EventType.AUTHENTICATION_FAILED;
 import static io.tokenledger.audit.EventType.COMMAND_REJECTED;
 import static io.tokenledger.audit.EventType.DEAD_LETTERS_REQUEUED;
 import static io.tokenledger.audit.EventType.DECISIONS_DENIED;
+import static io.tokenledger.audit.EventType.EVENTS_PRUNED;
 import static io.tokenledger.audit.EventType.EVENT_QUARANTINED;
 import static io.tokenledger.audit.EventType.EVENT_RELEASED;
 import static io.tokenledger.audit.EventType.LEGAL_HOLD_LIFTED;
@@ -22,6 +23,7 @@ import static io.tokenledger.audit.EventType.OPERATOR_TOKEN_REGENERATED;
 import static io.tokenledger.audit.EventType.REPLAY_FINISHED;
 import static io.tokenledger.audit.EventType.REPLAY_REQUESTED;
 import static io.tokenledger.audit.EventType.RESOURCE_TOKEN_CREATED;
+import static io.tokenledger.audit.EventType.RETENTION_CHANGED;
 import static io.tokenledger.audit.EventType.SUBJECT_ERASED;
 import static io.tokenledger.audit.EventType.TOKEN_DESCRIBED;
 import static io.tokenledger.audit.EventType.TOKEN_EXPIRY_CHANGED;
@@ -235,6 +237,25 @@ final class RouteCatalogue {
               AUDIT_LOG_READ),
           route("POST", PrivacyRoutes.HOLDS, RETENTION_WRITER, COMMAND_REJECTED, LEGAL_HOLD_PLACED),
           route("POST", PrivacyRoutes.LIFT, RETENTION_WRITER, COMMAND_REJECTED, LEGAL_HOLD_LIFTED),
+          route(
+              "GET",
+              RetentionRoutes.RETENTION,
+              "ledger:retention:read or admin",
+              COMMAND_REJECTED,
+              AUDIT_LOG_READ),
+          route(
+              "POST",
+              RetentionRoutes.RETENTION,
+              RETENTION_WRITER,
+              COMMAND_REJECTED,
+              RETENTION_CHANGED),
+          route(
+              "POST",
+              RetentionRoutes.RUN,
+              RETENTION_WRITER,
+              COMMAND_REJECTED,
+              EVENTS_PRUNED,
+              AUDIT_LOG_READ),
           route("GET", ArchiveRoutes.ARCHIVE, "ledger:retention:read or admin", COMMAND_REJECTED),
           route("POST", ArchiveRoutes.ARCHIVE, RETENTION_WRITER, COMMAND_REJECTED, ARCHIVE_WRITTEN),
           route(

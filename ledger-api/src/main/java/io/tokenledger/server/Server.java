@@ -70,6 +70,7 @@ public final class Server implements AutoCloseable {
     LedgerRoutes.class,
     ArchiveRoutes.class,
     PrivacyRoutes.class,
+    RetentionRoutes.class,
     QuarantineRoutes.class,
     SinkRoutes.class,
     ReplayRoutes.class,

@@ -86,6 +86,7 @@ class CompletenessIT {
           "audit sinks",
           "audit dead-letters",
           "audit hold list",
+          "audit retention show",
           "audit archive list",
           "audit archive verify",
           "replay unreadable",
@@ -209,6 +210,13 @@ class CompletenessIT {
             + " FROM ledger.event WHERE aggregate_id = 'token:%s'".formatted(name));
     return execute(
         "SELECT event_id FROM ledger.event WHERE aggregate_id = 'token:%s'".formatted(name));
+  }
+
+  /** What ends somewhere: without, there is nothing to run. */
+  private static void endOfRequests() {
+    execute(
+        "INSERT INTO state.retention (class, days) VALUES ('requests', 36500)"
+            + " ON CONFLICT (class) DO NOTHING");
   }
 
   /** A sink that has refused the first entry; it is delivered to by nobody. */
@@ -343,6 +351,12 @@ class CompletenessIT {
     samples.put(
         "POST /api/v1/audit/holds/lift",
         new Sample("/api/v1/audit/holds/lift", "{\"hold\":\"" + held() + "\"}"));
+    samples.put(
+        "POST /api/v1/audit/retention",
+        new Sample("/api/v1/audit/retention", "{\"class\":\"reads\",\"days\":3650}"));
+    endOfRequests();
+    samples.put(
+        "POST /api/v1/audit/retention/run", new Sample("/api/v1/audit/retention/run", "{}"));
     samples.put(
         "POST /api/v1/audit/exports",
         new Sample("/api/v1/audit/exports?format=ndjson&at=leaf:0", ""));
@@ -541,6 +555,9 @@ class CompletenessIT {
             "2000-01-02T00:00:00Z"));
     samples.add(verb("audit hold lift", held()));
     samples.add(verb("audit archive run"));
+    samples.add(verb("audit retention set", "service", "3650"));
+    endOfRequests();
+    samples.add(verb("audit retention run"));
     samples.add(verb("audit archive restore", "--from", "0", "--to", "256"));
     samples.add(verb("replay start", "--wait", "--to", "leaf:0", "--lease", "1h"));
     samples.add(verb("replay start"));

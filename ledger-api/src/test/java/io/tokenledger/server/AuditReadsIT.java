@@ -420,6 +420,9 @@ class AuditReadsIT {
             probe.get(PrivacyRoutes.HOLDS, admin),
             probe.post(PrivacyRoutes.HOLDS, admin, "{\"hold\":\"h\",\"token\":\"1\"}"),
             probe.post(PrivacyRoutes.LIFT, admin, "{\"hold\":\"h\"}"),
+            probe.get(RetentionRoutes.RETENTION, admin),
+            probe.post(RetentionRoutes.RETENTION, admin, "{\"class\":\"reads\",\"days\":1}"),
+            probe.post(RetentionRoutes.RUN, admin, "{}"),
             probe.post(SinkRoutes.REQUEUE, admin, "{\"sink\":\"s\"}"))) {
       assertEquals(403, refused.statusCode(), refused.body());
       assertTrue(refused.body().contains("duties are separate"), refused.body());
@@ -428,6 +431,8 @@ class AuditReadsIT {
     String reader = probe.create(admin, "reader", "ledger", "retention", "read");
     assertEquals(200, probe.post(PrivacyRoutes.ERASURES, keeper, dry).statusCode());
     assertEquals(200, probe.get(PrivacyRoutes.HOLDS, reader).statusCode());
+    assertEquals(200, probe.get(RetentionRoutes.RETENTION, reader).statusCode());
+    assertEquals(403, probe.post(RetentionRoutes.RUN, reader, "{}").statusCode());
   }
 
   @Test
@@ -469,6 +474,9 @@ class AuditReadsIT {
       assertEquals(
           List.of(
               "AccessDenied POST /api/v1/audit/dead-letters/requeue",
+              "AccessDenied POST /api/v1/audit/retention/run",
+              "AccessDenied POST /api/v1/audit/retention",
+              "AccessDenied GET /api/v1/audit/retention",
               "AccessDenied POST /api/v1/audit/holds/lift",
               "AccessDenied POST /api/v1/audit/holds",
               "AccessDenied GET /api/v1/audit/holds",
@@ -520,7 +528,7 @@ class AuditReadsIT {
                 """
                 {"name":"TokenRevoked","revisions":["1"],
                  "says":"A token ended for good and its name is free.",
-                 "action":"token.revoke",
+                 "action":"token.revoke","retention_class":"permanent",
                  "triggers":["RevokeToken","DELETE /api/v3/configure/token",
                              "POST /api/v1/tokens/revoke","DELETE /api/v1/tokens/{id}"],
                  "fields":[{"name":"name","type":"string","class":"identifier"},

@@ -90,6 +90,36 @@ class CliIT {
   }
 
   @Test
+  void whatIsKeptIsSetByTwoAndShown() throws Exception {
+    assertTrue(ledger("audit retention show").out().contains("requests  forever  -"));
+    Said none = ledger("audit retention run --reason due");
+    assertEquals(1, none.exit());
+    assertTrue(none.err().contains("every class is kept without end"), none.err());
+    String less = "audit retention set reads 400 --reason policy-12";
+    assertEquals("proposed: it is in force when another token sets the same\n", ledger(less).out());
+    Said again = ledger(less);
+    assertEquals(1, again.exit());
+    assertTrue(again.err().contains("another token must"), again.err());
+    String keeper =
+        secretOf(ledger("create token --permission ledger:retention:read,write --name cli-keeper"));
+    assertEquals(
+        "reads are kept for 400 days\n",
+        run(
+                "",
+                Map.of("INFLUXDB3_HOST_URL", server.url(), "INFLUXDB3_AUTH_TOKEN", keeper),
+                less.split(" "))
+            .out());
+    String shown = ledger("audit retention show").out();
+    assertTrue(shown.contains("reads     400      -"), shown);
+    assertTrue(shown.contains("nothing from leaf "), shown);
+    for (String run : List.of("--dry-run", "--reason due")) {
+      assertEquals(
+          "nothing is at the end of its retention\n", ledger("audit retention run " + run).out());
+    }
+    assertEquals(4, ledger("audit retention set reads often").exit());
+  }
+
+  @Test
   void aLifeFromCreationToRevocation() throws Exception {
     Said created = ledger("create token --permission db:m:read --name cli-life --expiry 40d");
     String secret = secretOf(created);

@@ -208,6 +208,51 @@ public sealed interface ControlEvent {
       implements ControlEvent {}
 
   /**
+   * Someone said for how long the bodies of a class of events are kept.
+   *
+   * @param retentionClass {@link RetentionClass#wireName}
+   * @param beforeDays what was in force; null for without end
+   * @param afterDays what was asked for; null for without end
+   * @param inForce false where it waits for a second token to ask for the same
+   */
+  record RetentionChanged(
+      String retentionClass,
+      @Nullable Integer beforeDays,
+      @Nullable Integer afterDays,
+      boolean inForce)
+      implements ControlEvent {}
+
+  /**
+   * From the next minutes on these events have no bodies any more: their entries in the log stay as
+   * they are, and this leaf is why the commitments in them cannot be opened.
+   *
+   * <p>It covers each event of these types that occurred before that instant in these leaves, and
+   * is in none of the ranges kept.
+   *
+   * @param retentionClass {@link RetentionClass#wireName}
+   * @param types the class's stored names when it was decided
+   * @param before first instant that is not covered
+   * @param from first leaf
+   * @param to first leaf after them
+   * @param eventCount how many events that are; 0 when it was asked for and nothing was due
+   * @param kept leaves under a legal hold, {@code FIRST-LAST} each
+   */
+  record EventsPruned(
+      String retentionClass,
+      List<String> types,
+      Instant before,
+      long from,
+      long to,
+      long eventCount,
+      List<String> kept)
+      implements ControlEvent {
+    public EventsPruned {
+      types = List.copyOf(types);
+      kept = List.copyOf(kept);
+    }
+  }
+
+  /**
    * Rows of a live projection are not what the events make.
    *
    * @param projection the table

@@ -40,6 +40,7 @@ public final class EventCatalogue {
   private static final int UPDATE = 3;
   private static final int DELETE = 4;
   private static final int ARCHIVE = 4;
+  private static final int DELETE_LOG = 2;
   private static final int OTHER = 99;
 
   private static final List<Field> TOKEN =
@@ -519,6 +520,29 @@ public final class EventCatalogue {
               plain("missing", "integer"),
               plain("saltless", "integer"),
               plain("changed", "integer"));
+      case RETENTION_CHANGED ->
+          privacy(
+              "Someone said for how long the bodies of a class of events are kept.",
+              OTHER,
+              identifier("retention_class", "string"),
+              plain("before_days", "integer"),
+              plain("after_days", "integer"),
+              plain("in_force", "boolean"));
+      case EVENTS_PRUNED ->
+          new EventDescription(
+              "Events reached the end of their retention: their bodies go, their entries stay.",
+              List.of(),
+              List.of("clock"),
+              List.of(
+                  identifier("retention_class", "string"),
+                  identifier("types", "array"),
+                  plain("before", "time"),
+                  identifier("from", "integer"),
+                  identifier("to", "integer"),
+                  plain("event_count", "integer"),
+                  identifier("kept", "array")),
+              new Ocsf(EVENT_LOG_ACTIVITY, DELETE_LOG),
+              List.of("NIST AU-9", "NIST AU-11"));
       case PROJECTION_DRIFT_FOUND ->
           service(
               "Rows of a projection are not what the events make.",

@@ -69,6 +69,8 @@ public enum EventType {
   LEGAL_HOLD_LIFTED(ControlEvent.LegalHoldLifted.class, "LegalHoldLifted", "privacy.lift"),
   ARCHIVE_WRITTEN(ControlEvent.ArchiveWritten.class, "ArchiveWritten", "archive.write"),
   ARCHIVE_RESTORED(ControlEvent.ArchiveRestored.class, "ArchiveRestored", "archive.restore"),
+  RETENTION_CHANGED(ControlEvent.RetentionChanged.class, "RetentionChanged", "retention.change"),
+  EVENTS_PRUNED(ControlEvent.EventsPruned.class, "EventsPruned", "retention.prune"),
   PROJECTION_DRIFT_FOUND(
       ControlEvent.ProjectionDriftFound.class, "ProjectionDriftFound", "replay.check_drift"),
   DELIVERY_REFUSED(ControlEvent.DeliveryRefused.class, "DeliveryRefused", "sink.deliver"),

@@ -77,6 +77,21 @@ class EventCatalogueTest {
     assertThrows(IllegalArgumentException.class, () -> EventCatalogue.askedFor(TokenCommand.class));
   }
 
+  @Test
+  void whatStateAndProofsRestOnNeverEnds() {
+    for (EventType type : EventType.values()) {
+      boolean ofToken = type.eventClass().getEnclosingClass().getSimpleName().equals("TokenEvent");
+      RetentionClass kept = RetentionClass.of(type);
+      assertTrue(!ofToken || kept == RetentionClass.PERMANENT, type.storedName());
+      assertEquals(
+          kept != RetentionClass.PERMANENT,
+          RetentionClass.named(kept.wireName()).filter(named -> named == kept).isPresent());
+      assertTrue(kept.types().contains(type.storedName()));
+    }
+    assertEquals(RetentionClass.PERMANENT, RetentionClass.of(EventType.SUBJECT_ERASED));
+    assertEquals(RetentionClass.PERMANENT, RetentionClass.of(EventType.EVENTS_PRUNED));
+  }
+
   @ParameterizedTest
   @EnumSource(EventType.class)
   void everyRowSaysOneSentenceItsClassAndTheControlsItServes(EventType type) {

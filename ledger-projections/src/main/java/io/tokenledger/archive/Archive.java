@@ -159,12 +159,29 @@ public final class Archive implements AutoCloseable {
     return new ArchiveRestore(store, owner, requests, wake);
   }
 
+  /**
+   * First leaf that is in no segment.
+   *
+   * @throws ArchiveRefused when the archive cannot be read
+   */
+  public long next() {
+    try {
+      return reader.newest().map(segment -> segment.head().to()).orElse(0L);
+    } catch (IOException | InvalidTlogFormat e) {
+      throw broken(e);
+    }
+  }
+
+  private static ArchiveRefused broken(Exception e) {
+    return new ArchiveRefused("archive_broken", "the archive cannot be read: " + e.getMessage());
+  }
+
   /** What is kept, unverified. */
   public List<Segment> list() {
     try {
       return reader.segments();
     } catch (IOException | InvalidTlogFormat e) {
-      throw new ArchiveRefused("archive_broken", "the archive cannot be read: " + e.getMessage());
+      throw broken(e);
     }
   }
 

@@ -8,10 +8,12 @@ import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.StoredNodes;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.PrunedBody;
 import io.tokenledger.tlog.Frontier;
 import io.tokenledger.tlog.InvalidTlogFormat;
 import io.tokenledger.verify.BundleVerification;
 import io.tokenledger.verify.LeafRows;
+import io.tokenledger.verify.PrunedLeaves;
 import io.tokenledger.verify.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -48,8 +50,9 @@ public final class ArchiveRestore {
    * @param missing events that were not there
    * @param saltless events that had no salts
    * @param changed events that were not what their leaf says
+   * @param pruned events whose bodies the log says are gone: they are left so
    */
-  public record Result(long segments, long missing, long saltless, long changed) {
+  public record Result(long segments, long missing, long saltless, long changed, long pruned) {
 
     /** How many events are brought back. */
     public long events() {
@@ -74,6 +77,7 @@ public final class ArchiveRestore {
     private long missing;
     private long saltless;
     private long changed;
+    private long pruned;
   }
 
   /**
@@ -103,7 +107,12 @@ public final class ArchiveRestore {
               });
         }
         Result result =
-            new Result(counter.segments, counter.missing, counter.saltless, counter.changed);
+            new Result(
+                counter.segments,
+                counter.missing,
+                counter.saltless,
+                counter.changed,
+                counter.pruned);
         if (!dryRun) {
           requests.append(
               connection,
@@ -144,13 +153,16 @@ public final class ArchiveRestore {
       Map<Long, byte[]> entries = new HashMap<>();
       Map<Long, @Nullable LogRow> broken = new HashMap<>();
       LogEntries writer = new LogEntries();
+      PrunedLeaves pruned = PrunedLeaves.of(connection);
       LeafRows.read(
           connection,
           Math.max(from, segment.head().from()),
           Math.min(to, segment.head().to()),
           leaf -> {
             LogRow event = leaf.event();
-            if (event == null || !Arrays.equals(writer.write(event), leaf.entry())) {
+            if (event != null && isPruned(event, leaf, pruned)) {
+              counter.pruned++;
+            } else if (event == null || !Arrays.equals(writer.write(event), leaf.entry())) {
               entries.put(leaf.leafIndex(), leaf.entry());
               broken.put(leaf.leafIndex(), event);
             }
@@ -194,6 +206,13 @@ public final class ArchiveRestore {
       throw new ArchiveRefused(
           "another_history", segment.name() + " is of another history than this log");
     }
+  }
+
+  private static boolean isPruned(LogRow event, LeafRows.LeafRow leaf, PrunedLeaves pruned) {
+    return event.payloadSalt() == null
+        && event.metadataSalt() == null
+        && PrunedBody.isAll(event.row().payload(), event.row().metadata())
+        && pruned.cover(leaf.leafIndex(), leaf.entry());
   }
 
   private static void count(@Nullable LogRow before, Counter counter) {

@@ -37,6 +37,8 @@ final class TableCopy {
           "state.dead_letter",
           "state.erasure",
           "state.legal_hold",
+          "state.retention",
+          "state.prune",
           "audit.leaf",
           "audit.node",
           "audit.tree_head",

@@ -30,6 +30,8 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.privacy.Erasures;
 import io.tokenledger.privacy.LegalHolds;
+import io.tokenledger.privacy.Pruning;
+import io.tokenledger.privacy.Retention;
 import io.tokenledger.proof.TransparencyLog;
 import io.tokenledger.quarantine.Quarantine;
 import io.tokenledger.replay.DriftCheck;
@@ -96,6 +98,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -156,6 +159,7 @@ public final class Ledger implements AutoCloseable {
   private final Envelopes envelopes;
   private final LegalHolds holds;
   private final Erasures erasures;
+  private final Retention retention;
   private final Replay replay;
   private final Quarantine quarantine;
   private final ReplayWorker replays;
@@ -171,6 +175,7 @@ public final class Ledger implements AutoCloseable {
   private final @Nullable TimestampClient timestamps;
   private final @Nullable Archive archive;
   private final @Nullable ArchiveRestore archiveRestore;
+  private final @Nullable Pruning pruning;
   private final RecentLeaves recent = new RecentLeaves();
   private final List<Follower> followers;
   private final Sinks sinks;
@@ -225,6 +230,7 @@ public final class Ledger implements AutoCloseable {
     this.erasures =
         new Erasures(
             writers, () -> owner(options.database()), requests, subjectKeys, envelopes, this::wake);
+    this.retention = new Retention(writers, requests, this::wake);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.sinks =
@@ -274,6 +280,7 @@ public final class Ledger implements AutoCloseable {
       this.timestamps = null;
       this.archive = null;
       this.archiveRestore = null;
+      this.pruning = null;
       this.guard = new RestoreGuard(writers, options.nodeId(), null, null, meters);
     } else {
       CheckpointMemory memory = new CheckpointMemory(options.stateDir());
@@ -332,6 +339,16 @@ public final class Ledger implements AutoCloseable {
                   meters);
       this.archiveRestore =
           archive == null ? null : archive.restore(() -> owner(options.database()));
+      this.pruning =
+          new Pruning(
+              writers,
+              () -> owner(options.database()),
+              table,
+              requests,
+              this::archived,
+              () -> ownSequencer.isLeading() && restored() == null,
+              this::wake,
+              meters);
     }
   }
 
@@ -436,6 +453,9 @@ public final class Ledger implements AutoCloseable {
         }
         if (ledger.archive != null) {
           ledger.archive.start();
+        }
+        if (ledger.pruning != null) {
+          ledger.pruning.start();
         }
       }
       ledger.followers.forEach(Follower::start);
@@ -880,6 +900,20 @@ public final class Ledger implements AutoCloseable {
     return archiveRestore;
   }
 
+  private OptionalLong archived() {
+    return archive == null ? OptionalLong.empty() : OptionalLong.of(archive.next());
+  }
+
+  /** For how long bodies are kept. */
+  public Retention retention() {
+    return retention;
+  }
+
+  /** What ends them; null when this node has no keys to sign with. */
+  public @Nullable Pruning pruning() {
+    return pruning;
+  }
+
   /** What nobody may destroy. */
   public LegalHolds holds() {
     return holds;
@@ -1003,6 +1037,9 @@ public final class Ledger implements AutoCloseable {
     }
     if (archive != null) {
       archive.close();
+    }
+    if (pruning != null) {
+      pruning.close();
     }
     sinks.close();
     guard.close();

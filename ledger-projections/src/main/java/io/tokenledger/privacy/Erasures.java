@@ -57,7 +57,6 @@ public final class Erasures {
                          OR strpos(payload, 'sealed:1:' || id) > 0)
       """;
 
-  /** Names of tokens are compared as they stand in an envelope, which may be no JSON. */
   private static final String HOLDS =
       """
       SELECT hold.hold
@@ -70,16 +69,10 @@ public final class Erasures {
                                        FROM unnest(?::text[]) AS id
                                       WHERE strpos(event.metadata, 'sealed:1:' || id) > 0
                                          OR strpos(event.payload, 'sealed:1:' || id) > 0)
-                         AND (hold.subject IS NULL
-                           OR strpos(event.metadata, '"subject":"' || hold.subject || '"') > 0)
-                         AND (hold.token_name IS NULL
-                           OR event.aggregate_id = 'token:' || hold.token_name
-                           OR strpos(event.metadata,
-                                     '"name":' || to_json(hold.token_name)::text) > 0)
-                         AND (hold.held_from IS NULL
-                           OR event.occurred_at::timestamptz >= hold.held_from)
-                         AND (hold.held_until IS NULL
-                           OR event.occurred_at::timestamptz < hold.held_until)))
+                         AND\s"""
+          + LegalHolds.COVERS
+          + """
+             ))
        ORDER BY hold.hold
       """;
 

@@ -25,6 +25,24 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LegalHolds {
 
+  /**
+   * Whether a {@code hold} holds and an {@code event} lies within all its bounds. Names of tokens
+   * are compared as they stand in an envelope, which may be no JSON.
+   */
+  static final String COVERS =
+      """
+      hold.lifted_at IS NULL
+             AND (hold.subject IS NULL
+               OR strpos(event.metadata, '"subject":"' || hold.subject || '"') > 0)
+             AND (hold.token_name IS NULL
+               OR event.aggregate_id = 'token:' || hold.token_name
+               OR strpos(event.metadata, '"name":' || to_json(hold.token_name)::text) > 0)
+             AND (hold.held_from IS NULL
+               OR event.occurred_at::timestamptz >= hold.held_from)
+             AND (hold.held_until IS NULL
+               OR event.occurred_at::timestamptz < hold.held_until)
+      """;
+
   private static final String CONSTRAINT = "legal_hold_pkey";
   private static final int MAX_LISTED = 1_000;
 
@@ -187,7 +205,8 @@ public final class LegalHolds {
     }
   }
 
-  private static @Nullable Long tokenId(RequestContext context) {
+  /** Of who acts; null for others than tokens. */
+  static @Nullable Long tokenId(RequestContext context) {
     return context.actor().tokenId() == null ? null : context.actor().tokenId().value();
   }
 

@@ -776,6 +776,12 @@ public final class RequestLog implements AutoCloseable {
         || event instanceof ControlEvent.ArchiveRestored) {
       return done(event, "archive", "archive");
     }
+    if (event instanceof ControlEvent.RetentionChanged changed) {
+      return done(event, "retention", "retention:" + changed.retentionClass());
+    }
+    if (event instanceof ControlEvent.EventsPruned pruned) {
+      return done(event, "retention", "retention:" + pruned.retentionClass());
+    }
     if (event instanceof ControlEvent.LegalHoldPlaced placed) {
       return done(event, "hold", "hold:" + placed.hold());
     }

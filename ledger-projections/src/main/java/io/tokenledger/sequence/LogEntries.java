@@ -48,8 +48,40 @@ public final class LogEntries {
     }
   }
 
+  /**
+   * What an entry commits to, 64 lower-case hexadecimal digits each.
+   *
+   * @param payload of the payload
+   * @param metadata of the envelope
+   * @param mac of the MAC
+   */
+  public record Commitments(String payload, String metadata, String mac) {
+
+    /** Those that stand in an entry; empty where it is none. */
+    public static Commitments in(byte[] entry) {
+      try {
+        JsonNode json = JSON.readTree(entry);
+        return new Commitments(
+            first(json.path("pc")), first(json.path("mc")), first(json.path("oc")));
+      } catch (JacksonException e) {
+        return new Commitments("", "", "");
+      }
+    }
+  }
+
   /** The entry of that event. The same event gives the same bytes, whoever asks and whenever. */
   public byte[] write(LogRow event) {
+    EventTable.Row row = event.row();
+    return write(
+        event,
+        new Commitments(
+            commitment(event.payloadSalt(), utf8(row.payload())),
+            commitment(event.metadataSalt(), utf8(row.metadata())),
+            commitment(event.metadataSalt(), event.mac())));
+  }
+
+  /** The entry of an event whose commitments cannot be made again, with those it once had. */
+  public byte[] write(LogRow event, Commitments commitments) {
     EventTable.Row row = event.row();
     JsonNode envelope = envelope(row.metadata());
     StringBuilder json = new StringBuilder(700);
@@ -67,9 +99,9 @@ public final class LogEntries {
     text(json, "out", first(envelope.path("outcome")));
     text(json, "tgt", first(envelope.at("/target/id"), envelope.at("/target/name")));
     text(json, "corr", first(envelope.path("correlation_id"), envelope.path("request_id")));
-    text(json, "pc", commitment(event.payloadSalt(), utf8(row.payload())));
-    text(json, "mc", commitment(event.metadataSalt(), utf8(row.metadata())));
-    text(json, "oc", commitment(event.metadataSalt(), event.mac()));
+    text(json, "pc", commitments.payload());
+    text(json, "mc", commitments.metadata());
+    text(json, "oc", commitments.mac());
     return utf8(json.append('}').toString());
   }
 

@@ -10,6 +10,7 @@ import io.tokenledger.audit.ControlEvent.DeadLettersRequeued;
 import io.tokenledger.audit.ControlEvent.DeliveryRefused;
 import io.tokenledger.audit.ControlEvent.EventQuarantined;
 import io.tokenledger.audit.ControlEvent.EventReleased;
+import io.tokenledger.audit.ControlEvent.EventsPruned;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.ControlEvent.GrantDriftFound;
 import io.tokenledger.audit.ControlEvent.LegalHoldLifted;
@@ -17,6 +18,7 @@ import io.tokenledger.audit.ControlEvent.LegalHoldPlaced;
 import io.tokenledger.audit.ControlEvent.LogGenerationStarted;
 import io.tokenledger.audit.ControlEvent.ProjectionDriftFound;
 import io.tokenledger.audit.ControlEvent.RestoreAccepted;
+import io.tokenledger.audit.ControlEvent.RetentionChanged;
 import io.tokenledger.audit.ControlEvent.ServiceStarted;
 import io.tokenledger.audit.ControlEvent.ServiceStopped;
 import io.tokenledger.audit.ControlEvent.SigningKeyRotated;
@@ -251,6 +253,21 @@ public final class EventJson {
       json.put("from", written.from());
       json.put("to", written.to());
       json.put("sha256", written.sha256());
+    } else if (event instanceof RetentionChanged changed) {
+      json.put("retention_class", changed.retentionClass());
+      json.put("before_days", changed.beforeDays());
+      json.put("after_days", changed.afterDays());
+      json.put("in_force", changed.inForce());
+    } else if (event instanceof EventsPruned pruned) {
+      json.put("retention_class", pruned.retentionClass());
+      ArrayNode types = json.putArray("types");
+      pruned.types().forEach(types::add);
+      json.put("before", pruned.before().toString());
+      json.put("from", pruned.from());
+      json.put("to", pruned.to());
+      json.put("event_count", pruned.eventCount());
+      ArrayNode kept = json.putArray("kept");
+      pruned.kept().forEach(kept::add);
     } else if (event instanceof EventQuarantined quarantined) {
       json.put("global_index", quarantined.globalIndex());
       json.put("event_id", quarantined.eventId());
@@ -554,6 +571,21 @@ public final class EventJson {
               number(json, "from"),
               number(json, "to"),
               optionalString(json, "sha256"));
+      case RETENTION_CHANGED ->
+          new RetentionChanged(
+              string(json, "retention_class"),
+              days(json, "before_days"),
+              days(json, "after_days"),
+              required(json, "in_force").booleanValue());
+      case EVENTS_PRUNED ->
+          new EventsPruned(
+              string(json, "retention_class"),
+              strings(json, "types"),
+              instant(json, "before"),
+              number(json, "from"),
+              number(json, "to"),
+              number(json, "event_count"),
+              strings(json, "kept"));
       case PROJECTION_DRIFT_FOUND ->
           new ProjectionDriftFound(
               string(json, "projection"),
@@ -616,6 +648,11 @@ public final class EventJson {
   private static @Nullable Long optionalNumber(JsonNode json, String field) {
     JsonNode value = json.get(field);
     return value == null || value.isNull() ? null : value.longValue();
+  }
+
+  private static @Nullable Integer days(JsonNode json, String field) {
+    Long value = optionalNumber(json, field);
+    return value == null ? null : Math.toIntExact(value);
   }
 
   private static String string(JsonNode json, String field) {

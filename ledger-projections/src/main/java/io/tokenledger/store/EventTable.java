@@ -132,6 +132,23 @@ public final class EventTable {
              metadata_salt = excluded.metadata_salt
       """;
 
+  private static final String PRUNE =
+      """
+      UPDATE ledger.event AS event
+         SET payload  = pruned.payload,
+             metadata = pruned.metadata,
+             mac      = pruned.mac
+        FROM unnest(?::text[], ?::text[], ?::text[], ?::bytea[])
+               AS pruned (event_id, payload, metadata, mac)
+       WHERE event.event_id = pruned.event_id
+      """;
+
+  private static final String DELETE_SALTS =
+      """
+      DELETE FROM state.event_salt
+       WHERE event_id = ANY (?::text[])
+      """;
+
   private static final String LOG_ORIGIN =
       """
       SELECT metadata::jsonb ->> 'log_origin'
@@ -353,6 +370,32 @@ public final class EventTable {
       statement.setString(1, event.eventId());
       statement.setBytes(2, payloadSalt);
       statement.setBytes(3, metadataSalt);
+      statement.executeUpdate();
+    }
+  }
+
+  /**
+   * Leaves of these events what is given, under a MAC of its own, and takes their salts away:
+   * nothing opens the commitments in their entries any more.
+   *
+   * @param connection of the tables' owner: nobody else may change a row
+   * @param rows with what is left as payload and metadata
+   */
+  public void prune(Connection connection, List<Row> rows) throws SQLException {
+    String[] ids = rows.stream().map(Row::eventId).toArray(String[]::new);
+    try (PreparedStatement statement = connection.prepareStatement(PRUNE)) {
+      statement.setArray(1, connection.createArrayOf("text", ids));
+      statement.setArray(
+          2, connection.createArrayOf("text", rows.stream().map(Row::payload).toArray()));
+      statement.setArray(
+          3, connection.createArrayOf("text", rows.stream().map(Row::metadata).toArray()));
+      statement.setArray(
+          4,
+          connection.createArrayOf("bytea", rows.stream().map(this::mac).toArray(byte[][]::new)));
+      statement.executeUpdate();
+    }
+    try (PreparedStatement statement = connection.prepareStatement(DELETE_SALTS)) {
+      statement.setArray(1, connection.createArrayOf("text", ids));
       statement.executeUpdate();
     }
   }

@@ -70,6 +70,7 @@ public final class BundleVerification {
       for (SignedNote note : remembered) {
         checkRemembered(zip, note, checkpoint, from, to, believing, audit);
       }
+      readPrunes(zip, Checkpoint.parse(checkpoint.text()), audit);
       readEntries(zip, from, to, audit);
       checkEnd(zip, to, Checkpoint.parse(checkpoint.text()), audit);
       return audit.finish();
@@ -200,6 +201,17 @@ public final class BundleVerification {
     }
   }
 
+  private static void readPrunes(ZipFile zip, Checkpoint head, LogAudit audit) throws IOException {
+    if (zip.getEntry(BundleWriter.PRUNES) == null) {
+      return;
+    }
+    try (BufferedReader prunes = reader(zip, BundleWriter.PRUNES)) {
+      for (String line = prunes.readLine(); line != null; line = prunes.readLine()) {
+        Prunes.take(line, head, audit);
+      }
+    }
+  }
+
   private static void readEntries(ZipFile zip, long from, long to, LogAudit audit)
       throws IOException {
     try (BufferedReader entries = reader(zip, BundleWriter.ENTRIES);
@@ -213,7 +225,7 @@ public final class BundleVerification {
         if (read != null && read.leafIndex() == leaf) {
           audit.body(leaf, entry, read.event());
           body = bodies.readLine();
-        } else {
+        } else if (!audit.isPruned(leaf, entry)) {
           audit.body(leaf, entry, null);
         }
         leaf++;

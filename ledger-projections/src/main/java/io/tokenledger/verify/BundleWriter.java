@@ -3,6 +3,7 @@ package io.tokenledger.verify;
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.StoredNodes;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.PrunedBody;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.Frontier;
 import io.tokenledger.tlog.Proofs;
@@ -45,6 +46,7 @@ public final class BundleWriter {
   static final String CONSISTENCY = "consistency";
   static final String SINCE = "consistency-since";
   static final String PREVIOUS = "previous";
+  static final String PRUNES = "prunes.ndjson";
   static final String ENTRIES = "entries.ndjson";
 
   /** The events in a bundle, a line each. */
@@ -79,6 +81,7 @@ public final class BundleWriter {
       | `consistency` | proof that the tree up to the last leaf here is the beginning of the checkpoint's |
       | `consistency-since` | the same from an earlier checkpoint, when one was asked for |
       | `previous` | in a segment of an archive: first leaf of the segment before, and its manifest's SHA-256 |
+      | `prunes.ndjson` | later leaves by which bodies here went, each with its proof; when there are any |
       | `manifest` | SHA-256 of every file, signed |
       """;
 
@@ -184,10 +187,14 @@ public final class BundleWriter {
                   range.to(),
                   leaf -> {
                     LogRow event = leaf.event();
-                    if (event != null) {
+                    if (event != null && !hasNoBody(event)) {
                       line(file, utf8(Bodies.write(leaf.leafIndex(), event)));
                     }
                   }));
+      List<String> prunes = Prunes.covering(connection, range.from(), head.size(), nodes);
+      if (!prunes.isEmpty()) {
+        text(zip, sums, PRUNES, lines(prunes));
+      }
       String manifest =
           MANIFEST
               + "\n"
@@ -208,6 +215,12 @@ public final class BundleWriter {
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
+  }
+
+  private static boolean hasNoBody(LogRow event) {
+    return event.payloadSalt() == null
+        && event.metadataSalt() == null
+        && PrunedBody.isAll(event.row().payload(), event.row().metadata());
   }
 
   private static byte[] signature(SignedNote note) {

@@ -1,5 +1,6 @@
 package io.tokenledger.verify;
 
+import io.tokenledger.audit.EventType;
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.LogTable;
 import io.tokenledger.signing.CheckpointTable;
@@ -76,12 +77,13 @@ public final class DatabaseVerification {
        LIMIT 1000
       """;
 
-  private static final String ERASURES =
+  /** What explains that something cannot be read any more. */
+  private static final String EXPLANATIONS =
       """
-      SELECT leaf.leaf_index, event.payload
+      SELECT leaf.leaf_index, event.event_type, event.revision, event.payload
         FROM ledger.event AS event
         JOIN audit.leaf   AS leaf ON leaf.global_index = event.global_index
-       WHERE event.event_type = 'SubjectErased'
+       WHERE event.event_type IN ('SubjectErased', 'EventsPruned')
        ORDER BY leaf.leaf_index
       """;
 
@@ -158,7 +160,7 @@ public final class DatabaseVerification {
         Policy believing = policy(connection);
         rememberNewest(connection, believing);
         remembered.forEach(note -> audit.remember(note, believing, false));
-        readErasures(connection);
+        readExplanations(connection);
         readLeaves(connection, believing, progress);
         erased.lines().forEach(audit::note);
         compareNodes(connection);
@@ -205,11 +207,19 @@ public final class DatabaseVerification {
     return Policy.of(keys);
   }
 
-  private void readErasures(Connection connection) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(ERASURES);
+  /** A leaf that nobody signed yet explains no missing body: it may have come with the damage. */
+  private void readExplanations(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(EXPLANATIONS);
         ResultSet row = statement.executeQuery()) {
       while (row.next()) {
-        erased.erasure(row.getLong("leaf_index"), row.getString("payload"));
+        long leafIndex = row.getLong("leaf_index");
+        String type = row.getString("event_type");
+        String payload = row.getString("payload");
+        if (type.equals(EventType.SUBJECT_ERASED.storedName())) {
+          erased.erasure(leafIndex, payload);
+        } else if (audit.isBelieved(leafIndex)) {
+          audit.pruned().add(leafIndex, type, row.getString("revision"), payload);
+        }
       }
     }
   }

@@ -3,6 +3,7 @@ package io.tokenledger.verify;
 import io.tokenledger.sequence.LogEntries;
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.store.EventTable;
+import io.tokenledger.store.PrunedBody;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.Frontier;
 import io.tokenledger.tlog.InvalidTlogFormat;
@@ -52,6 +53,7 @@ public final class LogAudit {
           Map.entry("oc", "mac"));
 
   private final LogEntries entries = new LogEntries();
+  private final PrunedLeaves pruned = new PrunedLeaves();
   private final Frontier tree;
   private final TreeMap<Long, List<Checkpoint>> remembered = new TreeMap<>();
   private final List<Finding> findings = new ArrayList<>();
@@ -98,6 +100,11 @@ public final class LogAudit {
     } catch (InvalidTlogFormat e) {
       find("checkpoint_not_believed", null, null, String.valueOf(e.getMessage()));
     }
+  }
+
+  /** Whether the newest checkpoint covers that leaf, and is believed. */
+  boolean isBelieved(long leafIndex) {
+    return believed != null && leafIndex < believed;
   }
 
   /** The same for one whose signatures were checked already, or need not be. */
@@ -166,11 +173,19 @@ public final class LogAudit {
     }
     bodies++;
     requireOurs(leafIndex, event);
-    if (event.payloadSalt() == null || event.metadataSalt() == null) {
+    byte[] expected;
+    if (event.payloadSalt() == null && event.metadataSalt() == null && isPruned(leafIndex, entry)) {
+      if (!PrunedBody.isAll(event.row().payload(), event.row().metadata())) {
+        find("body_unproven", leafIndex, event.row().eventId(), "a body that nothing vouches for");
+        return;
+      }
+      expected = entries.write(event, LogEntries.Commitments.in(entry));
+    } else if (event.payloadSalt() == null || event.metadataSalt() == null) {
       find("salt_missing", leafIndex, event.row().eventId(), "the event has no salts");
       return;
+    } else {
+      expected = entries.write(event);
     }
-    byte[] expected = entries.write(event);
     if (!Arrays.equals(expected, entry)) {
       find(
           "entry_differs",
@@ -178,6 +193,16 @@ public final class LogAudit {
           field(entry, "eid"),
           "the event is not what the log says of it: " + differing(entry, expected));
     }
+  }
+
+  /** Leaves whose bodies the log says are gone. Tell it before the leaves. */
+  PrunedLeaves pruned() {
+    return pruned;
+  }
+
+  /** Whether the log says of that leaf that its event has no body any more. */
+  boolean isPruned(long leafIndex, byte[] entry) {
+    return pruned.cover(leafIndex, entry);
   }
 
   /** An event that has no leaf yet. */
@@ -250,6 +275,7 @@ public final class LogAudit {
                                 + " "
                                 + checkpoint.size()
                                 + " covers more")));
+    pruned.lines().forEach(this::note);
     return new Verdict(
         tree.size(), tree.root(), believed, bodies, pending, findings, findingCount, notes);
   }

@@ -181,6 +181,10 @@ class EventJsonTest {
           new ControlEvent.LegalHoldPlaced("case-17", "token:7", "ingest", T0, null);
       case ARCHIVE_RESTORED -> new ControlEvent.ArchiveRestored(0, 512, 1, 2, 3);
       case ARCHIVE_WRITTEN -> new ControlEvent.ArchiveWritten(2, 256, 131_328, "ab".repeat(32));
+      case RETENTION_CHANGED -> new ControlEvent.RetentionChanged("requests", null, 400, false);
+      case EVENTS_PRUNED ->
+          new ControlEvent.EventsPruned(
+              "reads", List.of("AuditLogRead", "AuditExported"), T0, 0, 4_096, 17, List.of("9-12"));
       case LEGAL_HOLD_LIFTED -> new ControlEvent.LegalHoldLifted("case-17");
       default -> throw new AssertionError("no example of " + type);
     };
@@ -221,6 +225,7 @@ class EventJsonTest {
               || switch (field.type()) {
                 case "string" -> value.isString();
                 case "integer" -> value.isIntegralNumber();
+                case "boolean" -> value.isBoolean();
                 case "time" -> !Instant.parse(value.stringValue()).isBefore(T0);
                 case "array" -> value.isArray();
                 case "object" -> value.isObject();

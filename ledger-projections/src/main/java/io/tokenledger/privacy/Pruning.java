@@ -1,0 +1,630 @@
+package io.tokenledger.privacy;
+
+import static java.util.Objects.requireNonNull;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.tokenledger.audit.ControlEvent.EventsPruned;
+import io.tokenledger.audit.RequestContext;
+import io.tokenledger.audit.RetentionClass;
+import io.tokenledger.requests.RequestLog;
+import io.tokenledger.sequence.LogEntries;
+import io.tokenledger.sequence.LogRow;
+import io.tokenledger.store.EventReader;
+import io.tokenledger.store.EventTable;
+import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.PrunedBody;
+import io.tokenledger.verify.LeafRows;
+import io.tokenledger.verify.PrunedLeaves;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+import javax.sql.DataSource;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Ends the bodies of events whose class is kept for so long and no longer: payload, addresses and
+ * words go, and with the salts nothing can tell any more what their entries in the log commit to.
+ * The entries stay, so that every proof is as before. All SQL on {@code state.prune}.
+ *
+ * <p>An event says first what will go. Only when a checkpoint that covers it is {@link #SETTLED}
+ * old, so that witnesses and auditors have seen it, the rows follow: a body that is missing without
+ * such a leaf is evidence of tampering. What is held, or still owed to a follower, a receiver or
+ * the archive, does not go.
+ */
+public final class Pruning implements AutoCloseable {
+
+  /** For so long the decision is public before it is carried out. */
+  static final Duration SETTLED = Duration.ofMinutes(1);
+
+  private static final Logger LOG = LoggerFactory.getLogger(Pruning.class);
+  private static final Duration ROUND = Duration.ofSeconds(15);
+  private static final Duration INTERVAL = Duration.ofHours(1);
+  private static final Duration CLOSE_LIMIT = Duration.ofSeconds(30);
+
+  /** Rows that one transaction changes: holds wait no longer than for these. */
+  private static final int CHUNK = 2_000;
+
+  /** A decision with more gaps ends before the next one; the next decision goes on. */
+  private static final int MAX_KEPT = 1_000;
+
+  private static final int MAX_LISTED = 100;
+
+  /** Whatever still has to see an event, and up to where it has. */
+  private static final String WAITING =
+      """
+      SELECT 'the checkpoints' AS what, coalesce(max(size), 0) AS next_leaf
+        FROM audit.checkpoint
+       WHERE generation = (SELECT max(generation) FROM audit.generation)
+       UNION ALL
+      SELECT 'the projection ' || name, next_leaf_index
+        FROM views.follower
+       UNION ALL
+      SELECT 'the sender ' || name, next_leaf_index
+        FROM state.cursor
+       UNION ALL
+      SELECT 'the sink ' || name, next_leaf_index
+        FROM state.sink
+       UNION ALL
+      SELECT 'a dead letter of ' || sink, min(leaf_index)
+        FROM state.dead_letter
+       GROUP BY sink
+       ORDER BY next_leaf, what
+      """;
+
+  private static final String DUE =
+      """
+      SELECT leaf.leaf_index,
+             EXISTS (SELECT 1
+                       FROM state.legal_hold AS hold
+                      WHERE\s"""
+          + LegalHolds.COVERS
+          + """
+             ) AS held
+        FROM ledger.event     AS event
+        JOIN audit.leaf       AS leaf ON leaf.global_index = event.global_index
+        JOIN state.event_salt AS salt ON salt.event_id     = event.event_id
+       WHERE event.event_type = ANY (?::text[])
+         AND event.occurred_at::timestamptz < ?
+         AND leaf.leaf_index < ?
+       ORDER BY leaf.leaf_index
+      """;
+
+  private static final String HELD =
+      """
+      SELECT leaf.leaf_index
+        FROM audit.leaf   AS leaf
+        JOIN ledger.event AS event ON event.global_index = leaf.global_index
+       WHERE leaf.leaf_index >= ?
+         AND leaf.leaf_index <  ?
+         AND EXISTS (SELECT 1
+                       FROM state.legal_hold AS hold
+                      WHERE\s"""
+          + LegalHolds.COVERS
+          + """
+             )
+      """;
+
+  private static final String ADD =
+      """
+      INSERT INTO state.prune (event_id, class, event_count)
+      VALUES (?, ?, ?)
+      """;
+
+  private static final String IS_OPEN =
+      """
+      SELECT EXISTS (SELECT 1
+                       FROM state.prune
+                      WHERE class = ?
+                        AND completed_at IS NULL)
+      """;
+
+  private static final String SETTLED_ONES =
+      """
+      SELECT prune.event_id, leaf.leaf_index, event.event_type, event.revision, event.payload
+        FROM state.prune  AS prune
+        JOIN audit.leaf   AS leaf  ON leaf.event_id = prune.event_id
+        JOIN ledger.event AS event ON event.global_index = leaf.global_index
+       WHERE prune.completed_at IS NULL
+         AND EXISTS (SELECT 1
+                       FROM audit.checkpoint AS checkpoint
+                      WHERE checkpoint.generation = (SELECT max(generation) FROM audit.generation)
+                        AND checkpoint.size       > leaf.leaf_index
+                        AND checkpoint.signed_at <= ?)
+       ORDER BY leaf.leaf_index
+      """;
+
+  private static final String LIST =
+      """
+      SELECT prune.event_id, prune.decided_at, prune.trouble, prune.completed_at,
+             event.event_type, event.revision, event.payload
+        FROM state.prune  AS prune
+        JOIN ledger.event AS event ON event.event_id = prune.event_id
+       ORDER BY prune.decided_at DESC, prune.event_id DESC
+       LIMIT ?
+      """;
+
+  private static final String TROUBLE =
+      """
+      UPDATE state.prune
+         SET trouble  = ?
+       WHERE event_id = ?
+      """;
+
+  private static final String COMPLETE =
+      """
+      UPDATE state.prune
+         SET completed_at = clock_timestamp(),
+             trouble      = NULL
+       WHERE event_id     = ?
+      """;
+
+  private final DataSource writers;
+  private final Erasures.Owner owner;
+  private final EventTable table;
+  private final RequestLog requests;
+  private final Supplier<OptionalLong> archived;
+  private final BooleanSupplier due;
+  private final Runnable wake;
+  private final Counter pruned;
+  private Instant nextLook = Instant.EPOCH;
+  private @Nullable ScheduledFuture<?> rounds;
+  private final ScheduledExecutorService timer =
+      Executors.newSingleThreadScheduledExecutor(
+          work -> {
+            Thread thread = new Thread(work, "ledger-retention");
+            thread.setDaemon(true);
+            return thread;
+          });
+
+  /**
+   * What still has to see events.
+   *
+   * @param what in words
+   * @param nextLeaf the first leaf it has not seen
+   */
+  public record Waiting(String what, long nextLeaf) {}
+
+  private record Settled(String eventId, long leafIndex, EventsPruned event) {}
+
+  /** What cannot be carried out, for this reason. */
+  private static final class Hindered extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    private Hindered(String message) {
+      super(message);
+    }
+  }
+
+  /**
+   * @param writers connections that do not commit by themselves
+   * @param owner may change rows
+   * @param archived first leaf that is in no segment of the archive; empty when nothing is archived
+   * @param due whether this node prunes by itself at present
+   * @param wake called when an event was committed
+   */
+  public Pruning(
+      DataSource writers,
+      Erasures.Owner owner,
+      EventTable table,
+      RequestLog requests,
+      Supplier<OptionalLong> archived,
+      BooleanSupplier due,
+      Runnable wake,
+      MeterRegistry meters) {
+    this.writers = writers;
+    this.owner = owner;
+    this.table = table;
+    this.requests = requests;
+    this.archived = archived;
+    this.due = due;
+    this.wake = wake;
+    this.pruned =
+        Counter.builder("ledger.retention.pruned")
+            .baseUnit("events")
+            .description("Events whose bodies this node ended")
+            .register(meters);
+  }
+
+  /** Begins to look. */
+  public void start() {
+    rounds =
+        timer.scheduleWithFixedDelay(
+            this::runSafely, ROUND.toSeconds(), ROUND.toSeconds(), TimeUnit.SECONDS);
+  }
+
+  private void runSafely() {
+    if (!due.getAsBoolean()) {
+      return;
+    }
+    try {
+      Instant now = Instant.now();
+      complete(now);
+      if (!now.isBefore(nextLook)) {
+        nextLook = now.plus(INTERVAL);
+        decide(
+            RequestContext.ofNode("clock", "retention", UUID.randomUUID().toString()),
+            false,
+            false,
+            now);
+      }
+    } catch (SQLException | RuntimeException e) {
+      // The outermost boundary of this thread: the next round tries again.
+      LOG.warn("what is at the end of its retention stays: {}", e.getMessage());
+    }
+  }
+
+  /**
+   * Decides what goes now, or shows what would. An event tells of it even when that is nothing.
+   *
+   * @param dryRun whether it only looks
+   * @return a decision for each class of which something is due
+   * @throws PrivacyRefused when no class has an end, or this node may not change rows
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public List<Prune> run(RequestContext context, boolean dryRun) {
+    try {
+      return decide(context, dryRun, true, Instant.now());
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("nothing was decided", e);
+    }
+  }
+
+  /** The same as if it were that late. */
+  public List<Prune> decide(RequestContext context, boolean dryRun, boolean asked, Instant now)
+      throws SQLException {
+    if (!dryRun) {
+      requireOwner();
+    }
+    try (Connection connection = writers.getConnection()) {
+      try {
+        LegalHolds.lock(connection);
+        List<RetentionPolicy> ending =
+            Retention.policies(connection).values().stream()
+                .filter(policy -> policy.days() != null)
+                .toList();
+        if (asked && ending.isEmpty()) {
+          throw new PrivacyRefused("no_retention", "every class is kept without end");
+        }
+        long end = waiting(connection).stream().mapToLong(Waiting::nextLeaf).min().orElse(0);
+        List<EventsPruned> events = new ArrayList<>();
+        for (RetentionPolicy policy : ending) {
+          Instant before =
+              now.minus(requireNonNull(policy.days()), ChronoUnit.DAYS)
+                  .truncatedTo(ChronoUnit.MILLIS);
+          if (!isOpen(connection, policy.retentionClass())) {
+            events.add(look(connection, policy.retentionClass(), before, end));
+          }
+        }
+        List<EventsPruned> due = events.stream().filter(each -> each.eventCount() > 0).toList();
+        if (dryRun) {
+          return due.stream().map(each -> new Prune(each, null, null, null, null)).toList();
+        }
+        List<Prune> decided = new ArrayList<>();
+        for (EventsPruned each : asked && due.isEmpty() ? events : due) {
+          String eventId = requests.append(connection, List.of(each), context).get(0);
+          if (each.eventCount() > 0) {
+            add(connection, eventId, each);
+            decided.add(new Prune(each, eventId, now, null, null));
+          }
+        }
+        connection.commit();
+        wake.run();
+        return decided;
+      } finally {
+        connection.rollback();
+      }
+    }
+  }
+
+  private void requireOwner() throws SQLException {
+    try (Connection connection = owner.connect();
+        PreparedStatement statement =
+            connection.prepareStatement(
+                """
+                SELECT has_table_privilege('ledger.event', 'UPDATE')
+                   AND has_table_privilege('state.event_salt', 'DELETE')
+                """);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      if (!row.getBoolean(1)) {
+        throw new PrivacyRefused(
+            "not_owner", "the database's URL must be the tables' owner's for bodies to go");
+      }
+    }
+  }
+
+  private static boolean isOpen(Connection connection, RetentionClass retentionClass)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(IS_OPEN)) {
+      statement.setString(1, retentionClass.wireName());
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getBoolean(1);
+      }
+    }
+  }
+
+  /** What of a class is due before that leaf. */
+  private static EventsPruned look(
+      Connection connection, RetentionClass retentionClass, Instant before, long end)
+      throws SQLException {
+    List<String> types = retentionClass.types();
+    List<String> kept = new ArrayList<>();
+    long count = 0;
+    long first = -1;
+    long last = -1;
+    long heldFrom = -1;
+    long heldTo = -1;
+    try (PreparedStatement statement = connection.prepareStatement(DUE)) {
+      statement.setFetchSize(CHUNK);
+      statement.setArray(1, connection.createArrayOf("text", types.toArray()));
+      statement.setObject(2, before.atOffset(ZoneOffset.UTC));
+      statement.setLong(3, end);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next() && kept.size() < MAX_KEPT) {
+          long leaf = row.getLong("leaf_index");
+          if (row.getBoolean("held")) {
+            heldFrom = heldFrom < 0 ? leaf : heldFrom;
+            heldTo = leaf;
+          } else {
+            if (heldFrom >= 0 && first >= 0) {
+              kept.add(heldFrom + "-" + heldTo);
+            }
+            heldFrom = -1;
+            first = first < 0 ? leaf : first;
+            last = leaf;
+            count++;
+          }
+        }
+      }
+    }
+    return new EventsPruned(
+        retentionClass.wireName(),
+        types,
+        before,
+        Math.max(0, first),
+        last + 1,
+        count,
+        count == 0 ? List.of() : kept);
+  }
+
+  private static void add(Connection connection, String eventId, EventsPruned event)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(ADD)) {
+      statement.setString(1, eventId);
+      statement.setString(2, event.retentionClass());
+      statement.setLong(3, event.eventCount());
+      statement.executeUpdate();
+    }
+  }
+
+  /**
+   * What still has to see events, the one that is furthest back first: no body goes that is owed.
+   *
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public List<Waiting> waiting() {
+    try (Connection connection = writers.getConnection()) {
+      try {
+        return waiting(connection);
+      } finally {
+        connection.rollback();
+      }
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("it is not known what waits for events", e);
+    }
+  }
+
+  private List<Waiting> waiting(Connection connection) throws SQLException {
+    List<Waiting> all = new ArrayList<>();
+    archived.get().ifPresent(next -> all.add(new Waiting("the archive", next)));
+    try (PreparedStatement statement = connection.prepareStatement(WAITING);
+        ResultSet row = statement.executeQuery()) {
+      while (row.next()) {
+        all.add(new Waiting(row.getString("what"), row.getLong("next_leaf")));
+      }
+    }
+    all.sort((one, other) -> Long.compare(one.nextLeaf(), other.nextLeaf()));
+    return all;
+  }
+
+  /**
+   * The newest decisions, a hundred at most.
+   *
+   * @throws LedgerUnavailable when the database does not answer
+   */
+  public List<Prune> list() {
+    List<Prune> prunes = new ArrayList<>();
+    try (Connection connection = writers.getConnection();
+        PreparedStatement statement = connection.prepareStatement(LIST)) {
+      statement.setInt(1, MAX_LISTED);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          OffsetDateTime completedAt = row.getObject("completed_at", OffsetDateTime.class);
+          prunes.add(
+              new Prune(
+                  event(row),
+                  row.getString("event_id"),
+                  row.getObject("decided_at", OffsetDateTime.class).toInstant(),
+                  row.getString("trouble"),
+                  completedAt == null ? null : completedAt.toInstant()));
+        }
+      } finally {
+        connection.rollback();
+      }
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("what was pruned cannot be read", e);
+    }
+    return prunes;
+  }
+
+  private static EventsPruned event(ResultSet row) throws SQLException {
+    return (EventsPruned)
+        EventReader.CURRENT
+            .read(row.getString("event_type"), row.getString("revision"), row.getString("payload"))
+            .get(0);
+  }
+
+  /**
+   * Carries out what was decided and has settled.
+   *
+   * @throws SQLException when the database does not answer: the next round goes on
+   */
+  public void complete(Instant now) throws SQLException {
+    for (Settled each : settled(now.minus(SETTLED))) {
+      try {
+        long done = 0;
+        for (long from = each.event().from(); from < each.event().to(); from += CHUNK) {
+          done += prune(each, from, Math.min(from + CHUNK, each.event().to()));
+        }
+        change(COMPLETE, each.eventId());
+        pruned.increment(done);
+        LOG.info("the bodies of {} events are gone, as leaf {} says", done, each.leafIndex());
+      } catch (Hindered e) {
+        LOG.warn("what leaf {} says is not done: {}", each.leafIndex(), e.getMessage());
+        change(TROUBLE, String.valueOf(e.getMessage()), each.eventId());
+      }
+    }
+  }
+
+  private List<Settled> settled(Instant signedBefore) throws SQLException {
+    List<Settled> settled = new ArrayList<>();
+    try (Connection connection = writers.getConnection();
+        PreparedStatement statement = connection.prepareStatement(SETTLED_ONES)) {
+      statement.setObject(1, signedBefore.atOffset(ZoneOffset.UTC));
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          settled.add(
+              new Settled(row.getString("event_id"), row.getLong("leaf_index"), event(row)));
+        }
+      } finally {
+        connection.rollback();
+      }
+    }
+    return settled;
+  }
+
+  /** A row that is not what its leaf says is left as it is: it is evidence. */
+  private int prune(Settled settled, long from, long to) throws SQLException, Hindered {
+    PrunedLeaves covered = new PrunedLeaves();
+    covered.add(settled.leafIndex(), settled.event());
+    LogEntries entries = new LogEntries();
+    List<EventTable.Row> left = new ArrayList<>();
+    List<Long> broken = new ArrayList<>();
+    try (Connection connection = owner.connect()) {
+      connection.setAutoCommit(false);
+      try {
+        LegalHolds.lock(connection);
+        Set<Long> held = held(connection, from, to);
+        LeafRows.read(
+            connection,
+            from,
+            to,
+            leaf -> {
+              LogRow event = leaf.event();
+              if (held.contains(leaf.leafIndex())
+                  || !covered.cover(leaf.leafIndex(), leaf.entry())) {
+                return;
+              }
+              if (event != null
+                  && event.payloadSalt() == null
+                  && event.metadataSalt() == null
+                  && PrunedBody.isAll(event.row().payload(), event.row().metadata())) {
+                return;
+              }
+              if (event == null
+                  || !Arrays.equals(entries.write(event), leaf.entry())
+                  || !table.isOurs(event.row(), event.mac())) {
+                broken.add(leaf.leafIndex());
+              } else {
+                left.add(left(event.row()));
+              }
+            });
+        if (!broken.isEmpty()) {
+          throw new Hindered("leaf " + broken.get(0) + " is not what the log says: see verify");
+        }
+        table.prune(connection, left);
+        connection.commit();
+        return left.size();
+      } finally {
+        connection.rollback();
+      }
+    }
+  }
+
+  private static EventTable.Row left(EventTable.Row row) {
+    PrunedBody body = PrunedBody.of(row.payload(), row.metadata());
+    return new EventTable.Row(
+        row.eventId(),
+        row.aggregateId(),
+        row.sequenceNumber(),
+        row.aggregateType(),
+        row.eventType(),
+        row.revision(),
+        row.occurredAt(),
+        body.payload(),
+        body.metadata());
+  }
+
+  private static Set<Long> held(Connection connection, long from, long to) throws SQLException {
+    Set<Long> held = new HashSet<>();
+    try (PreparedStatement statement = connection.prepareStatement(HELD)) {
+      statement.setLong(1, from);
+      statement.setLong(2, to);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          held.add(row.getLong(1));
+        }
+      }
+    }
+    return held;
+  }
+
+  private void change(String sql, String... values) throws SQLException {
+    try (Connection connection = writers.getConnection();
+        PreparedStatement statement = connection.prepareStatement(sql)) {
+      for (int i = 0; i < values.length; i++) {
+        statement.setString(i + 1, values[i]);
+      }
+      statement.executeUpdate();
+      connection.commit();
+    }
+  }
+
+  @Override
+  public void close() {
+    if (rounds != null) {
+      rounds.cancel(false);
+    }
+    timer.shutdown();
+    try {
+      if (!timer.awaitTermination(CLOSE_LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+        LOG.warn("bodies are still going");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
