@@ -55,7 +55,7 @@ final class AuditRetentionCommand {
       print(
           List.of("class", "days", "proposed", "by_token", "types"),
           rows,
-          counted(rows.size(), "class") + waits(answer) + prunes(answer));
+          rows.size() + " classes" + waits(answer) + prunes(answer));
       return 0;
     }
 
@@ -148,7 +148,7 @@ final class AuditRetentionCommand {
               ? "proposed: it is in force when another token sets the same"
               : retentionClass
                   + " are kept for "
-                  + (days.equals(FOREVER) ? "ever" : days + " days"));
+                  + (days.equals(FOREVER) ? "ever" : days + (days.equals("1") ? " day" : " days")));
       return 0;
     }
   }
