@@ -281,18 +281,20 @@ public final class Follower implements AutoCloseable {
   /** All of them, or those before the first that cannot be read: it is alone the next time. */
   private List<Leaf> takeReadable(Connection connection, List<Leaf> leaves) throws SQLException {
     Savepoint before = connection.setSavepoint();
-    try {
-      projection.take(connection, leaves);
-      return leaves;
-    } catch (UnreadableEvent e) {
-      int readable = Math.toIntExact(e.leafIndex() - leaves.get(0).leafIndex());
-      if (readable <= 0) {
-        throw e;
+    List<Leaf> some = leaves;
+    while (true) {
+      try {
+        projection.take(connection, some);
+        return some;
+      } catch (UnreadableEvent e) {
+        // An earlier one may show only once a later one is left out.
+        int readable = Math.toIntExact(e.leafIndex() - leaves.get(0).leafIndex());
+        if (readable <= 0) {
+          throw e;
+        }
+        connection.rollback(before);
+        some = leaves.subList(0, readable);
       }
-      connection.rollback(before);
-      List<Leaf> first = leaves.subList(0, readable);
-      projection.take(connection, first);
-      return first;
     }
   }
 

@@ -22,8 +22,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -34,6 +41,8 @@ import tools.jackson.databind.JsonNode;
  */
 public final class AuditLog {
 
+  private static final Logger LOG = LoggerFactory.getLogger(AuditLog.class);
+
   /** Most events that one search opens; the cursor goes on after them. */
   public static final int MAX_OPENED = 20_000;
 
@@ -41,6 +50,9 @@ public final class AuditLog {
   private static final int MAX_VALUES = 50;
   private static final int FETCHED_TO_OPEN = 500;
   private static final int FETCHED_TO_EXPORT = 2_000;
+
+  /** Twice as many are held while some are written and the next are opened. */
+  private static final int OPENED_AHEAD = 500;
 
   private final DataSource readers;
   private final Envelopes envelopes;
@@ -258,29 +270,101 @@ public final class AuditLog {
 
   /**
    * Hands on all that matches, oldest first, without holding more than a few thousand entries at a
-   * time.
+   * time. While some are handed on, the next are read and opened.
    */
   public void export(AuditFilter filter, long treeSize, Sink sink) throws IOException {
     IOException[] failed = {null};
-    boolean opening = filter.needsOpening();
-    stream(
-        connection -> {
-          try (PreparedStatement statement = AuditLogRows.export(connection, filter, treeSize)) {
-            statement.setFetchSize(FETCHED_TO_EXPORT);
-            try (ResultSet row = statement.executeQuery()) {
-              while (row.next()) {
-                if (!opening || matches(filter, row)) {
-                  sink.accept(entry(row));
-                }
+    ExecutorService opener =
+        Executors.newSingleThreadExecutor(task -> new Thread(task, "ledger-export"));
+    try {
+      stream(
+          connection -> {
+            try (PreparedStatement statement = AuditLogRows.export(connection, filter, treeSize)) {
+              statement.setFetchSize(FETCHED_TO_EXPORT);
+              try (ResultSet row = statement.executeQuery()) {
+                handOn(opener, () -> some(filter, row), sink);
               }
             } catch (IOException e) {
               failed[0] = e;
             }
-          }
-          return treeSize;
-        });
+            return treeSize;
+          });
+    } finally {
+      opener.shutdown();
+    }
     if (failed[0] != null) {
       throw failed[0];
+    }
+  }
+
+  /**
+   * Entries that were read.
+   *
+   * @param isLast whether there are no more
+   */
+  private record Some(List<AuditEntry> entries, boolean isLast) {}
+
+  private Some some(AuditFilter filter, ResultSet row) throws SQLException {
+    boolean opening = filter.needsOpening();
+    List<AuditEntry> entries = new ArrayList<>();
+    for (int read = 0; read < OPENED_AHEAD; read++) {
+      if (!row.next()) {
+        return new Some(entries, true);
+      }
+      if (!opening || matches(filter, row)) {
+        entries.add(entry(row));
+      }
+    }
+    return new Some(entries, false);
+  }
+
+  private static void handOn(ExecutorService opener, Callable<Some> reading, Sink sink)
+      throws SQLException, IOException {
+    Future<Some> next = opener.submit(reading);
+    try {
+      for (boolean more = true; more; ) {
+        Some some = await(next);
+        more = !some.isLast();
+        if (more) {
+          next = opener.submit(reading);
+        }
+        for (AuditEntry entry : some.entries()) {
+          sink.accept(entry);
+        }
+      }
+    } finally {
+      settle(next);
+    }
+  }
+
+  /** Who reads must be done before the connection is given back. */
+  private static void settle(Future<Some> next) {
+    boolean interrupted = false;
+    while (!next.isDone()) {
+      try {
+        next.get();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      } catch (ExecutionException e) {
+        LOG.debug("an export ended early: {}", e.getMessage());
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static Some await(Future<Some> next) throws SQLException {
+    try {
+      return next.get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LedgerUnavailable("interrupted while the audit log was read", e);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof SQLException failure) {
+        throw failure;
+      }
+      throw new IllegalStateException("an entry could not be opened", e.getCause());
     }
   }
 

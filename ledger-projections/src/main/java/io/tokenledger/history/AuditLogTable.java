@@ -1,5 +1,6 @@
 package io.tokenledger.history;
 
+import io.tokenledger.follow.ColumnArrays;
 import io.tokenledger.follow.CopyRows;
 import io.tokenledger.follow.Header;
 import io.tokenledger.follow.Leaf;
@@ -31,9 +32,23 @@ public final class AuditLogTable implements Projection {
         (leaf_index, global_index, occurred_at, event_type, action, outcome, outcome_reason,
          actor_type, actor_token_id, actor_name, target_id, target_name, request_id,
          request_count, correlation_id)
-      VALUES (?, ?, ?::timestamptz, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      SELECT leaf_index, global_index, occurred_at::timestamptz, event_type, action, outcome,
+             outcome_reason, actor_type, actor_token_id, actor_name, target_id, target_name,
+             request_id, request_count, correlation_id
+        FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[],
+                    ?::text[], ?::text[], ?::bigint[], ?::text[], ?::text[], ?::text[],
+                    ?::text[], ?::bigint[], ?::text[])
+          AS leaf (leaf_index, global_index, occurred_at, event_type, action, outcome,
+                   outcome_reason, actor_type, actor_token_id, actor_name, target_id, target_name,
+                   request_id, request_count, correlation_id)
           ON CONFLICT (leaf_index) DO NOTHING
       """;
+
+  /** Of {@link #values}. */
+  private static final String[] TYPES = {
+    "bigint", "bigint", "text", "text", "text", "text", "text", "text", "bigint", "text", "text",
+    "text", "text", "bigint", "text"
+  };
 
   private static final String WIDEN =
       """
@@ -75,16 +90,11 @@ public final class AuditLogTable implements Projection {
 
   @Override
   public void take(Connection connection, List<Leaf> leaves) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
-      for (Leaf leaf : leaves) {
-        @Nullable Object[] values = values(leaf);
-        for (int i = 0; i < values.length; i++) {
-          statement.setObject(i + 1, values[i]);
-        }
-        statement.addBatch();
-      }
-      statement.executeBatch();
+    ColumnArrays rows = new ColumnArrays(TYPES);
+    for (Leaf leaf : leaves) {
+      rows.add(values(leaf));
     }
+    rows.execute(connection, INSERT);
     try (PreparedStatement statement = connection.prepareStatement(WIDEN)) {
       statement.setArray(
           1, connection.createArrayOf("bigint", leaves.stream().map(Leaf::leafIndex).toArray()));

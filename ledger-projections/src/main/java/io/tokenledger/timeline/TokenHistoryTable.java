@@ -1,5 +1,6 @@
 package io.tokenledger.timeline;
 
+import io.tokenledger.follow.ColumnArrays;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.follow.Rounds;
@@ -26,7 +27,6 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Types;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
@@ -58,13 +58,20 @@ public final class TokenHistoryTable implements Projection {
       INSERT INTO token_history
         (token_id, from_leaf, valid_from, event_type, actor_name, actor_token_id, token_name,
          kind, permissions, secret_hash_prefix, created_at, expires_at)
-      VALUES (?, ?, greatest(?::timestamptz, (SELECT valid_from
-                                                FROM token_history AS before
-                                               WHERE before.token_name = ?
-                                                 AND before.from_leaf < ?
-                                               ORDER BY before.from_leaf DESC
-                                               LIMIT 1)),
-              ?, ?, ?, ?, ?, string_to_array(?, E'\\n'), ?, ?::timestamptz, ?::timestamptz)
+      SELECT made.token_id, made.leaf,
+             greatest(made.occurred_at::timestamptz, (SELECT valid_from
+                                                        FROM token_history AS before
+                                                       WHERE before.token_name = made.token_name
+                                                         AND before.from_leaf < made.leaf
+                                                       ORDER BY before.from_leaf DESC
+                                                       LIMIT 1)),
+             made.event_type, made.actor_name, made.actor_token_id, made.token_name, made.kind,
+             string_to_array(made.permissions, E'\\n'), made.secret_hash_prefix,
+             made.created_at::timestamptz, made.expires_at::timestamptz
+        FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[],
+                    ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[])
+          AS made (token_id, leaf, occurred_at, event_type, actor_name, actor_token_id, token_name,
+                   kind, permissions, secret_hash_prefix, created_at, expires_at)
           ON CONFLICT (token_id, from_leaf) DO NOTHING
       """;
 
@@ -72,36 +79,38 @@ public final class TokenHistoryTable implements Projection {
   private static final String CHANGE =
       """
       WITH change AS (
-             SELECT ?::bigint      AS token_id,
-                    ?::bigint      AS leaf,
-                    ?::timestamptz AS occurred_at,
-                    ?::text        AS event_type,
-                    ?::text        AS actor_name,
-                    ?::bigint      AS actor_token_id,
-                    ?::text        AS permissions,
-                    ?::text        AS secret_hash_prefix,
-                    ?::timestamptz AS grace_ends_at,
-                    ?::boolean     AS sets_expiry,
-                    ?::timestamptz AS expires_at,
-                    ?::boolean     AS sets_suspension,
-                    ?::timestamptz AS suspended_at,
-                    ?::timestamptz AS revoked_at),
+             SELECT token_id, leaf, occurred_at::timestamptz, event_type, actor_name,
+                    actor_token_id, permissions, secret_hash_prefix, grace_ends_at::timestamptz,
+                    sets_expiry, expires_at::timestamptz, sets_suspension,
+                    suspended_at::timestamptz, revoked_at::timestamptz
+               FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[],
+                           ?::text[], ?::text[], ?::text[], ?::boolean[], ?::text[],
+                           ?::boolean[], ?::text[], ?::text[])
+                 AS given (token_id, leaf, occurred_at, event_type, actor_name, actor_token_id,
+                           permissions, secret_hash_prefix, grace_ends_at, sets_expiry, expires_at,
+                           sets_suspension, suspended_at, revoked_at)),
            before AS (
              SELECT history.token_id, history.from_leaf, history.valid_from, history.token_name,
                     history.kind, history.permissions, history.secret_hash_prefix,
                     history.grace_hash_prefix, history.grace_ends_at, history.created_at,
                     history.expires_at, history.suspended_at, history.revoked_at
-               FROM token_history AS history
-               JOIN change              ON change.token_id = history.token_id
-              WHERE history.from_leaf < change.leaf
-              ORDER BY history.from_leaf DESC
-              LIMIT 1),
+               FROM change
+              CROSS JOIN LATERAL (
+                    SELECT one.token_id, one.from_leaf, one.valid_from, one.token_name, one.kind,
+                           one.permissions, one.secret_hash_prefix, one.grace_hash_prefix,
+                           one.grace_ends_at, one.created_at, one.expires_at, one.suspended_at,
+                           one.revoked_at
+                      FROM token_history AS one
+                     WHERE one.token_id  = change.token_id
+                       AND one.from_leaf < change.leaf
+                     ORDER BY one.from_leaf DESC
+                     LIMIT 1) AS history),
            closed AS (
              UPDATE token_history AS history
                 SET to_leaf  = change.leaf,
                     valid_to = greatest(change.occurred_at, before.valid_from)
                FROM before
-              CROSS JOIN change
+               JOIN change ON change.token_id = before.token_id
               WHERE history.token_id  = before.token_id
                 AND history.from_leaf = before.from_leaf
                 AND history.to_leaf IS NULL)
@@ -124,9 +133,19 @@ public final class TokenHistoryTable implements Projection {
                   ELSE before.suspended_at END,
              coalesce(change.revoked_at, before.revoked_at)
         FROM before
-       CROSS JOIN change
+        JOIN change ON change.token_id = before.token_id
           ON CONFLICT (token_id, from_leaf) DO NOTHING
       """;
+
+  private static final String[] MADE = {
+    "bigint", "bigint", "text", "text", "text", "bigint", "text", "text", "text", "text", "text",
+    "text"
+  };
+
+  private static final String[] CHANGED = {
+    "bigint", "bigint", "text", "text", "text", "bigint", "text", "text", "text", "boolean", "text",
+    "boolean", "text", "text"
+  };
 
   private static final String SIZE =
       """
@@ -307,20 +326,16 @@ public final class TokenHistoryTable implements Projection {
         steps.add(new Step(leaf, event, change));
       }
     }
-    try (PreparedStatement create = connection.prepareStatement(CREATE);
-        PreparedStatement change = connection.prepareStatement(CHANGE)) {
-      for (List<Step> round : Rounds.of(steps, step -> step.event().name())) {
-        for (Step step : round) {
-          if (bindCreation(create, step.event(), step.leaf())) {
-            create.addBatch();
-          } else {
-            bind(change, step.event().id(), step.leaf(), step.change());
-            change.addBatch();
-          }
+    for (List<Step> round : Rounds.of(steps, step -> step.event().name())) {
+      ColumnArrays made = new ColumnArrays(MADE);
+      ColumnArrays changed = new ColumnArrays(CHANGED);
+      for (Step step : round) {
+        if (!add(made, step.event(), step.leaf())) {
+          add(changed, step.event().id(), step.leaf(), step.change());
         }
-        create.executeBatch();
-        change.executeBatch();
       }
+      made.execute(connection, CREATE);
+      changed.execute(connection, CHANGE);
     }
   }
 
@@ -331,79 +346,65 @@ public final class TokenHistoryTable implements Projection {
    */
   private record Step(Leaf leaf, TokenEvent event, Change change) {}
 
-  private static boolean bindCreation(PreparedStatement create, TokenEvent event, Leaf leaf)
-      throws SQLException {
-    if (event instanceof OperatorTokenCreated made) {
-      bindCreation(
-          create,
+  private static boolean add(ColumnArrays made, TokenEvent event, Leaf leaf) {
+    if (event instanceof OperatorTokenCreated created) {
+      add(
           made,
+          created,
           leaf,
           TokenKind.OPERATOR,
           Permissions.admin(),
-          made.hash(),
-          made.createdAt(),
+          created.hash(),
+          created.createdAt(),
           Expiry.NEVER);
-    } else if (event instanceof NamedAdminCreated made) {
-      bindCreation(
-          create,
+    } else if (event instanceof NamedAdminCreated created) {
+      add(
           made,
+          created,
           leaf,
           TokenKind.ADMIN,
           Permissions.admin(),
-          made.hash(),
-          made.createdAt(),
-          made.expiry());
-    } else if (event instanceof ResourceTokenCreated made) {
-      bindCreation(
-          create,
+          created.hash(),
+          created.createdAt(),
+          created.expiry());
+    } else if (event instanceof ResourceTokenCreated created) {
+      add(
           made,
+          created,
           leaf,
           TokenKind.RESOURCE,
-          made.permissions(),
-          made.hash(),
-          made.createdAt(),
-          made.expiry());
+          created.permissions(),
+          created.hash(),
+          created.createdAt(),
+          created.expiry());
     } else {
       return false;
     }
     return true;
   }
 
-  private static void bindCreation(
-      PreparedStatement create,
+  private static void add(
+      ColumnArrays made,
       TokenEvent event,
       Leaf leaf,
       TokenKind kind,
       Permissions permissions,
       SecretHash hash,
       Instant createdAt,
-      Expiry expiry)
-      throws SQLException {
-    create.setLong(1, event.id().value());
-    create.setLong(2, leaf.leafIndex());
-    create.setString(3, leaf.occurredAt());
-    create.setString(4, event.name().value());
-    create.setLong(5, leaf.leafIndex());
-    create.setString(6, leaf.eventType());
-    create.setString(7, leaf.header().actorName());
-    create.setObject(8, leaf.header().actorTokenId(), Types.BIGINT);
-    create.setString(9, event.name().value());
-    create.setString(10, kind.wireName());
-    create.setString(11, String.join("\n", permissions.texts()));
-    create.setString(12, prefix(hash));
-    create.setString(13, createdAt.toString());
-    create.setString(14, text(expiry));
-  }
-
-  private static int bindLeaf(PreparedStatement statement, TokenId id, Leaf leaf)
-      throws SQLException {
-    statement.setLong(1, id.value());
-    statement.setLong(2, leaf.leafIndex());
-    statement.setString(3, leaf.occurredAt());
-    statement.setString(4, leaf.eventType());
-    statement.setString(5, leaf.header().actorName());
-    statement.setObject(6, leaf.header().actorTokenId(), Types.BIGINT);
-    return 7;
+      Expiry expiry) {
+    made.add(
+        event.id().value(),
+        leaf.leafIndex(),
+        leaf.occurredAt(),
+        leaf.eventType(),
+        leaf.header().actorName(),
+        leaf.header().actorTokenId(),
+        event.name().value(),
+        kind.wireName(),
+        String.join("\n", permissions.texts()),
+        prefix(hash),
+        createdAt.toString(),
+        text(expiry));
   }
 
   /** What an event changes of a token; what it leaves alone is null, or false in the flag. */
@@ -462,17 +463,22 @@ public final class TokenHistoryTable implements Projection {
     }
   }
 
-  private static void bind(PreparedStatement statement, TokenId id, Leaf leaf, Change change)
-      throws SQLException {
-    int next = bindLeaf(statement, id, leaf);
-    statement.setString(next++, change.permissions());
-    statement.setString(next++, change.hashPrefix());
-    statement.setString(next++, text(change.graceEndsAt()));
-    statement.setBoolean(next++, change.setsExpiry());
-    statement.setString(next++, change.expiry());
-    statement.setBoolean(next++, change.setsSuspension());
-    statement.setString(next++, text(change.suspendedAt()));
-    statement.setString(next, text(change.revokedAt()));
+  private static void add(ColumnArrays changed, TokenId id, Leaf leaf, Change change) {
+    changed.add(
+        id.value(),
+        leaf.leafIndex(),
+        leaf.occurredAt(),
+        leaf.eventType(),
+        leaf.header().actorName(),
+        leaf.header().actorTokenId(),
+        change.permissions(),
+        change.hashPrefix(),
+        text(change.graceEndsAt()),
+        change.setsExpiry(),
+        change.expiry(),
+        change.setsSuspension(),
+        text(change.suspendedAt()),
+        text(change.revokedAt()));
   }
 
   private static String prefix(SecretHash hash) {

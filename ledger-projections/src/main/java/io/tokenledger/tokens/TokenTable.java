@@ -2,6 +2,7 @@ package io.tokenledger.tokens;
 
 import io.tokenledger.audit.ControlEvent.SubjectErased;
 import io.tokenledger.audit.EventType;
+import io.tokenledger.follow.ColumnArrays;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
 import io.tokenledger.follow.Rounds;
@@ -62,8 +63,13 @@ public final class TokenTable implements Projection {
       INSERT INTO token
         (token_id, token_name, kind, permissions, secret_hash, created_at, created_by,
          created_by_token_id, expires_at, expiry_set_at, last_leaf_index)
-      VALUES (?, ?, ?, string_to_array(?, E'\\n'), ?, ?::timestamptz, ?, ?, ?::timestamptz,
-              ?::timestamptz, ?)
+      SELECT token_id, token_name, kind, string_to_array(permissions, E'\\n'), secret_hash,
+             created_at::timestamptz, created_by, created_by_token_id, expires_at::timestamptz,
+             created_at::timestamptz, leaf_index
+        FROM unnest(?::bigint[], ?::text[], ?::text[], ?::text[], ?::bytea[], ?::text[], ?::text[],
+                    ?::bigint[], ?::text[], ?::bigint[])
+          AS made (token_id, token_name, kind, permissions, secret_hash, created_at, created_by,
+                   created_by_token_id, expires_at, leaf_index)
           ON CONFLICT (token_id) DO NOTHING
       """;
 
@@ -98,13 +104,21 @@ public final class TokenTable implements Projection {
   private static final String REVOKE =
       """
       UPDATE token
-         SET revoked_at          = ?::timestamptz,
-             revoked_by          = ?,
-             revoked_by_token_id = ?,
-             last_leaf_index     = ?
-       WHERE token_id            = ?
-         AND last_leaf_index     < ?
+         SET revoked_at          = ended.revoked_at::timestamptz,
+             revoked_by          = ended.revoked_by,
+             revoked_by_token_id = ended.revoked_by_token_id,
+             last_leaf_index     = ended.leaf_index
+        FROM unnest(?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])
+          AS ended (revoked_at, revoked_by, revoked_by_token_id, leaf_index, token_id, seen_before)
+       WHERE token.token_id        = ended.token_id
+         AND token.last_leaf_index < ended.seen_before
       """;
+
+  private static final String[] MADE = {
+    "bigint", "text", "text", "text", "bytea", "text", "text", "bigint", "text", "bigint"
+  };
+
+  private static final String[] ENDED = {"text", "text", "bigint", "bigint", "bigint", "bigint"};
 
   private static final String RECORD =
       """
@@ -243,16 +257,17 @@ public final class TokenTable implements Projection {
         steps.add(new Step(leaf, opened(leaf.eventId(), event, forgotten), seenBefore));
       }
     }
-    try (PreparedStatement insert = connection.prepareStatement(INSERT);
-        PreparedStatement change = connection.prepareStatement(CHANGE);
-        PreparedStatement revoke = connection.prepareStatement(REVOKE);
+    try (PreparedStatement change = connection.prepareStatement(CHANGE);
         PreparedStatement record = connection.prepareStatement(RECORD)) {
       for (List<Step> round : Rounds.of(steps, step -> step.event().name())) {
+        ColumnArrays made = new ColumnArrays(MADE);
+        ColumnArrays ended = new ColumnArrays(ENDED);
         for (Step step : round) {
-          if (bind(insert, step.event(), step.leaf())) {
-            insert.addBatch();
-          } else if (step.event() instanceof TokenRevoked revoked) {
-            bindRevocation(revoke, revoked, step);
+          if (add(made, step.event(), step.leaf())) {
+            continue;
+          }
+          if (step.event() instanceof TokenRevoked revoked) {
+            add(ended, revoked, step);
           } else if (step.event() instanceof TokenExpired) {
             bindRecord(record, null, true, step);
           } else if (step.event() instanceof TokenExpiryAnnounced announced) {
@@ -261,9 +276,9 @@ public final class TokenTable implements Projection {
             bindChange(change, Change.of(step.event()), step);
           }
         }
-        insert.executeBatch();
+        made.execute(connection, INSERT);
         change.executeBatch();
-        revoke.executeBatch();
+        ended.execute(connection, REVOKE);
         record.executeBatch();
       }
     }
@@ -323,11 +338,10 @@ public final class TokenTable implements Projection {
         described.name(), described.id(), text == null ? "" : text, described.describedAt());
   }
 
-  private static boolean bind(PreparedStatement insert, TokenEvent event, Leaf leaf)
-      throws SQLException {
+  private static boolean add(ColumnArrays made, TokenEvent event, Leaf leaf) {
     if (event instanceof OperatorTokenCreated created) {
-      bind(
-          insert,
+      add(
+          made,
           event,
           TokenKind.OPERATOR,
           Permissions.admin(),
@@ -336,8 +350,8 @@ public final class TokenTable implements Projection {
           Expiry.NEVER,
           leaf);
     } else if (event instanceof NamedAdminCreated created) {
-      bind(
-          insert,
+      add(
+          made,
           event,
           TokenKind.ADMIN,
           Permissions.admin(),
@@ -346,8 +360,8 @@ public final class TokenTable implements Projection {
           created.expiry(),
           leaf);
     } else if (event instanceof ResourceTokenCreated created) {
-      bind(
-          insert,
+      add(
+          made,
           event,
           TokenKind.RESOURCE,
           created.permissions(),
@@ -361,35 +375,36 @@ public final class TokenTable implements Projection {
     return true;
   }
 
-  private static void bind(
-      PreparedStatement insert,
+  private static void add(
+      ColumnArrays made,
       TokenEvent event,
       TokenKind kind,
       Permissions permissions,
       SecretHash hash,
       Instant createdAt,
       Expiry expiry,
-      Leaf leaf)
-      throws SQLException {
-    insert.setLong(1, event.id().value());
-    insert.setString(2, event.name().value());
-    insert.setString(3, kind.wireName());
-    insert.setString(4, String.join("\n", permissions.texts()));
-    insert.setBytes(5, hash.bytes());
-    insert.setString(6, createdAt.toString());
-    insert.setString(7, leaf.header().actorName());
-    insert.setObject(8, leaf.header().actorTokenId(), Types.BIGINT);
-    insert.setString(9, text(expiry));
-    insert.setString(10, createdAt.toString());
-    insert.setLong(11, leaf.leafIndex());
+      Leaf leaf) {
+    made.add(
+        event.id().value(),
+        event.name().value(),
+        kind.wireName(),
+        String.join("\n", permissions.texts()),
+        hash.bytes(),
+        createdAt.toString(),
+        leaf.header().actorName(),
+        leaf.header().actorTokenId(),
+        text(expiry),
+        leaf.leafIndex());
   }
 
-  private static void bindRevocation(PreparedStatement revoke, TokenRevoked revoked, Step step)
-      throws SQLException {
-    revoke.setString(1, revoked.revokedAt().toString());
-    revoke.setString(2, step.leaf().header().actorName());
-    revoke.setObject(3, step.leaf().header().actorTokenId(), Types.BIGINT);
-    addFor(revoke, 4, step);
+  private static void add(ColumnArrays ended, TokenRevoked revoked, Step step) {
+    ended.add(
+        revoked.revokedAt().toString(),
+        step.leaf().header().actorName(),
+        step.leaf().header().actorTokenId(),
+        step.leaf().leafIndex(),
+        step.event().id().value(),
+        step.seenBefore());
   }
 
   /** What an event changes of a row; what it leaves alone is null, or false in the flag before. */

@@ -10,6 +10,8 @@ import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SpecificationVersion;
 import io.tokenledger.audit.EventCatalogue;
 import io.tokenledger.audit.EventType;
+import io.tokenledger.audit.RetentionClass;
+import io.tokenledger.store.PrunedBody;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -91,6 +93,10 @@ class EventFormatTest {
     List<Entry> entries = new ArrayList<>();
     for (String envelope : ENVELOPES) {
       entries.add(entry(type.storedName(), payload, envelope));
+      if (RetentionClass.of(type) != RetentionClass.PERMANENT) {
+        PrunedBody left = PrunedBody.of(payload, envelope);
+        entries.add(entry(type.storedName(), left.payload(), left.metadata()));
+      }
     }
     return entries;
   }
