@@ -27,6 +27,7 @@ import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalLong;
@@ -294,20 +295,21 @@ public final class Pruning implements AutoCloseable {
   /** The same as if it were that late. */
   public List<Prune> decide(RequestContext context, boolean dryRun, boolean asked, Instant now)
       throws SQLException {
+    if (!isAnyEnding()) {
+      if (asked) {
+        throw new PrivacyRefused("no_retention", "every class is kept without end");
+      }
+      return List.of();
+    }
     if (!dryRun) {
       requireOwner();
     }
+    // It reads the archive, which may take its time, and has no business under a lock.
+    long end = waiting().stream().mapToLong(Waiting::nextLeaf).min().orElse(0);
     try (Connection connection = writers.getConnection()) {
       try {
         LegalHolds.lock(connection);
-        List<RetentionPolicy> ending =
-            Retention.policies(connection).values().stream()
-                .filter(policy -> policy.days() != null)
-                .toList();
-        if (asked && ending.isEmpty()) {
-          throw new PrivacyRefused("no_retention", "every class is kept without end");
-        }
-        long end = waiting(connection).stream().mapToLong(Waiting::nextLeaf).min().orElse(0);
+        List<RetentionPolicy> ending = ending(connection);
         List<EventsPruned> events = new ArrayList<>();
         for (RetentionPolicy policy : ending) {
           Instant before =
@@ -336,6 +338,22 @@ public final class Pruning implements AutoCloseable {
         connection.rollback();
       }
     }
+  }
+
+  private boolean isAnyEnding() throws SQLException {
+    try (Connection connection = writers.getConnection()) {
+      try {
+        return !ending(connection).isEmpty();
+      } finally {
+        connection.rollback();
+      }
+    }
+  }
+
+  private static List<RetentionPolicy> ending(Connection connection) throws SQLException {
+    return Retention.policies(connection).values().stream()
+        .filter(policy -> policy.days() != null)
+        .toList();
   }
 
   private void requireOwner() throws SQLException {
@@ -426,27 +444,21 @@ public final class Pruning implements AutoCloseable {
    * @throws LedgerUnavailable when the database does not answer
    */
   public List<Waiting> waiting() {
-    try (Connection connection = writers.getConnection()) {
-      try {
-        return waiting(connection);
+    List<Waiting> all = new ArrayList<>();
+    archived.get().ifPresent(next -> all.add(new Waiting("the archive", next)));
+    try (Connection connection = writers.getConnection();
+        PreparedStatement statement = connection.prepareStatement(WAITING)) {
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          all.add(new Waiting(row.getString("what"), row.getLong("next_leaf")));
+        }
       } finally {
         connection.rollback();
       }
     } catch (SQLException e) {
       throw new LedgerUnavailable("it is not known what waits for events", e);
     }
-  }
-
-  private List<Waiting> waiting(Connection connection) throws SQLException {
-    List<Waiting> all = new ArrayList<>();
-    archived.get().ifPresent(next -> all.add(new Waiting("the archive", next)));
-    try (PreparedStatement statement = connection.prepareStatement(WAITING);
-        ResultSet row = statement.executeQuery()) {
-      while (row.next()) {
-        all.add(new Waiting(row.getString("what"), row.getLong("next_leaf")));
-      }
-    }
-    all.sort((one, other) -> Long.compare(one.nextLeaf(), other.nextLeaf()));
+    all.sort(Comparator.comparingLong(Waiting::nextLeaf));
     return all;
   }
 

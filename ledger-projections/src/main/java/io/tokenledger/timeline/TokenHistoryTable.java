@@ -75,65 +75,63 @@ public final class TokenHistoryTable implements Projection {
           ON CONFLICT (token_id, from_leaf) DO NOTHING
       """;
 
-  /** The row before ends, and its copy begins with what the event changes. */
+  /**
+   * The row before ends, and its copy begins with what the event changes. Nothing is joined by what
+   * the planner believes to be few rows: that took the square of their number.
+   */
   private static final String CHANGE =
       """
       WITH change AS (
-             SELECT token_id, leaf, occurred_at::timestamptz, event_type, actor_name,
-                    actor_token_id, permissions, secret_hash_prefix, grace_ends_at::timestamptz,
-                    sets_expiry, expires_at::timestamptz, sets_suspension,
-                    suspended_at::timestamptz, revoked_at::timestamptz
+             SELECT given.token_id, given.leaf, given.occurred_at::timestamptz, given.event_type,
+                    given.actor_name, given.actor_token_id,
+                    string_to_array(given.permissions, E'\\n') AS new_permissions,
+                    given.new_hash_prefix, given.new_grace_ends_at::timestamptz,
+                    given.sets_expiry, given.new_expires_at::timestamptz, given.sets_suspension,
+                    given.new_suspended_at::timestamptz, given.new_revoked_at::timestamptz,
+                    before.from_leaf, before.valid_from, before.token_name, before.kind,
+                    before.permissions, before.secret_hash_prefix, before.grace_hash_prefix,
+                    before.grace_ends_at, before.created_at, before.expires_at,
+                    before.suspended_at, before.revoked_at
                FROM unnest(?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[],
                            ?::text[], ?::text[], ?::text[], ?::boolean[], ?::text[],
                            ?::boolean[], ?::text[], ?::text[])
                  AS given (token_id, leaf, occurred_at, event_type, actor_name, actor_token_id,
-                           permissions, secret_hash_prefix, grace_ends_at, sets_expiry, expires_at,
-                           sets_suspension, suspended_at, revoked_at)),
-           before AS (
-             SELECT history.token_id, history.from_leaf, history.valid_from, history.token_name,
-                    history.kind, history.permissions, history.secret_hash_prefix,
-                    history.grace_hash_prefix, history.grace_ends_at, history.created_at,
-                    history.expires_at, history.suspended_at, history.revoked_at
-               FROM change
+                           permissions, new_hash_prefix, new_grace_ends_at, sets_expiry,
+                           new_expires_at, sets_suspension, new_suspended_at, new_revoked_at)
               CROSS JOIN LATERAL (
-                    SELECT one.token_id, one.from_leaf, one.valid_from, one.token_name, one.kind,
-                           one.permissions, one.secret_hash_prefix, one.grace_hash_prefix,
-                           one.grace_ends_at, one.created_at, one.expires_at, one.suspended_at,
-                           one.revoked_at
-                      FROM token_history AS one
-                     WHERE one.token_id  = change.token_id
-                       AND one.from_leaf < change.leaf
-                     ORDER BY one.from_leaf DESC
-                     LIMIT 1) AS history),
+                    SELECT history.from_leaf, history.valid_from, history.token_name,
+                           history.kind, history.permissions, history.secret_hash_prefix,
+                           history.grace_hash_prefix, history.grace_ends_at, history.created_at,
+                           history.expires_at, history.suspended_at, history.revoked_at
+                      FROM token_history AS history
+                     WHERE history.token_id  = given.token_id
+                       AND history.from_leaf < given.leaf
+                     ORDER BY history.from_leaf DESC
+                     LIMIT 1) AS before),
            closed AS (
              UPDATE token_history AS history
                 SET to_leaf  = change.leaf,
-                    valid_to = greatest(change.occurred_at, before.valid_from)
-               FROM before
-               JOIN change ON change.token_id = before.token_id
-              WHERE history.token_id  = before.token_id
-                AND history.from_leaf = before.from_leaf
+                    valid_to = greatest(change.occurred_at, change.valid_from)
+               FROM change
+              WHERE history.token_id  = change.token_id
+                AND history.from_leaf = change.from_leaf
                 AND history.to_leaf IS NULL)
       INSERT INTO token_history
         (token_id, from_leaf, valid_from, event_type, actor_name, actor_token_id, token_name,
          kind, permissions, secret_hash_prefix, grace_hash_prefix, grace_ends_at, created_at,
          expires_at, suspended_at, revoked_at)
-      SELECT change.token_id, change.leaf, greatest(change.occurred_at, before.valid_from),
-             change.event_type, change.actor_name, change.actor_token_id, before.token_name,
-             before.kind, coalesce(string_to_array(change.permissions, E'\\n'), before.permissions),
-             coalesce(change.secret_hash_prefix, before.secret_hash_prefix),
-             CASE WHEN change.secret_hash_prefix IS NULL THEN before.grace_hash_prefix
-                  WHEN change.grace_ends_at IS NULL      THEN NULL
-                  ELSE before.secret_hash_prefix END,
-             CASE WHEN change.secret_hash_prefix IS NULL THEN before.grace_ends_at
-                  ELSE change.grace_ends_at END,
-             before.created_at,
-             CASE WHEN change.sets_expiry THEN change.expires_at ELSE before.expires_at END,
-             CASE WHEN change.sets_suspension THEN change.suspended_at
-                  ELSE before.suspended_at END,
-             coalesce(change.revoked_at, before.revoked_at)
-        FROM before
-        JOIN change ON change.token_id = before.token_id
+      SELECT token_id, leaf, greatest(occurred_at, valid_from), event_type, actor_name,
+             actor_token_id, token_name, kind, coalesce(new_permissions, permissions),
+             coalesce(new_hash_prefix, secret_hash_prefix),
+             CASE WHEN new_hash_prefix IS NULL   THEN grace_hash_prefix
+                  WHEN new_grace_ends_at IS NULL THEN NULL
+                  ELSE secret_hash_prefix END,
+             CASE WHEN new_hash_prefix IS NULL THEN grace_ends_at ELSE new_grace_ends_at END,
+             created_at,
+             CASE WHEN sets_expiry THEN new_expires_at ELSE expires_at END,
+             CASE WHEN sets_suspension THEN new_suspended_at ELSE suspended_at END,
+             coalesce(new_revoked_at, revoked_at)
+        FROM change
           ON CONFLICT (token_id, from_leaf) DO NOTHING
       """;
 
