@@ -37,4 +37,31 @@ public record AuditEntry(
     long count,
     JsonNode payload,
     JsonNode envelope,
-    boolean quarantined) {}
+    boolean quarantined) {
+
+  /** The same with payload and envelope. */
+  AuditEntry with(JsonNode openedPayload, JsonNode openedEnvelope) {
+    return new AuditEntry(
+        leafIndex,
+        globalIndex,
+        eventId,
+        eventType,
+        revision,
+        occurredAt,
+        recordedAt,
+        sequencedAt,
+        action,
+        outcome,
+        outcomeReason,
+        actorType,
+        actorTokenId,
+        actorName,
+        targetId,
+        targetName,
+        requestId,
+        count,
+        openedPayload,
+        openedEnvelope,
+        quarantined);
+  }
+}

@@ -15,23 +15,23 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.MissingNode;
 
 /**
  * Searches the audit log. What is found is of the first so many leaves, and those never change: the
@@ -41,8 +41,6 @@ import tools.jackson.databind.JsonNode;
  */
 public final class AuditLog {
 
-  private static final Logger LOG = LoggerFactory.getLogger(AuditLog.class);
-
   /** Most events that one search opens; the cursor goes on after them. */
   public static final int MAX_OPENED = 20_000;
 
@@ -51,8 +49,10 @@ public final class AuditLog {
   private static final int FETCHED_TO_OPEN = 500;
   private static final int FETCHED_TO_EXPORT = 2_000;
 
-  /** Twice as many are held while some are written and the next are opened. */
-  private static final int OPENED_AHEAD = 500;
+  private static final int OPENED_AT_ONCE = 250;
+
+  /** Threads that open what an export reads: opening is most of its work. */
+  private static final int OPENERS = 2;
 
   private final DataSource readers;
   private final Envelopes envelopes;
@@ -270,19 +270,19 @@ public final class AuditLog {
 
   /**
    * Hands on all that matches, oldest first, without holding more than a few thousand entries at a
-   * time. While some are handed on, the next are read and opened.
+   * time. While they are read and handed on here, others are opened beside.
    */
   public void export(AuditFilter filter, long treeSize, Sink sink) throws IOException {
     IOException[] failed = {null};
-    ExecutorService opener =
-        Executors.newSingleThreadExecutor(task -> new Thread(task, "ledger-export"));
+    ExecutorService openers =
+        Executors.newFixedThreadPool(OPENERS, task -> new Thread(task, "ledger-export"));
     try {
       stream(
           connection -> {
             try (PreparedStatement statement = AuditLogRows.export(connection, filter, treeSize)) {
               statement.setFetchSize(FETCHED_TO_EXPORT);
               try (ResultSet row = statement.executeQuery()) {
-                handOn(opener, () -> some(filter, row), sink);
+                handOn(openers, filter, row, sink);
               }
             } catch (IOException e) {
               failed[0] = e;
@@ -290,80 +290,57 @@ public final class AuditLog {
             return treeSize;
           });
     } finally {
-      opener.shutdown();
+      openers.shutdownNow();
     }
     if (failed[0] != null) {
       throw failed[0];
     }
   }
 
-  /**
-   * Entries that were read.
-   *
-   * @param isLast whether there are no more
-   */
-  private record Some(List<AuditEntry> entries, boolean isLast) {}
-
-  private Some some(AuditFilter filter, ResultSet row) throws SQLException {
-    boolean opening = filter.needsOpening();
-    List<AuditEntry> entries = new ArrayList<>();
-    for (int read = 0; read < OPENED_AHEAD; read++) {
-      if (!row.next()) {
-        return new Some(entries, true);
-      }
-      if (!opening || matches(filter, row)) {
-        entries.add(entry(row));
-      }
-    }
-    return new Some(entries, false);
-  }
-
-  private static void handOn(ExecutorService opener, Callable<Some> reading, Sink sink)
+  private void handOn(ExecutorService openers, AuditFilter filter, ResultSet row, Sink sink)
       throws SQLException, IOException {
-    Future<Some> next = opener.submit(reading);
-    try {
-      for (boolean more = true; more; ) {
-        Some some = await(next);
-        more = !some.isLast();
-        if (more) {
-          next = opener.submit(reading);
-        }
-        for (AuditEntry entry : some.entries()) {
-          sink.accept(entry);
+    Deque<Future<List<AuditEntry>>> opening = new ArrayDeque<>();
+    List<Sealed> read = new ArrayList<>();
+    while (row.next()) {
+      read.add(sealed(row));
+      if (read.size() == OPENED_AT_ONCE) {
+        List<Sealed> some = read;
+        opening.add(openers.submit(() -> opened(filter, some)));
+        read = new ArrayList<>();
+        if (opening.size() > OPENERS) {
+          accept(opening.remove(), sink);
         }
       }
-    } finally {
-      settle(next);
+    }
+    while (!opening.isEmpty()) {
+      accept(opening.remove(), sink);
+    }
+    for (AuditEntry entry : opened(filter, read)) {
+      sink.accept(entry);
     }
   }
 
-  /** Who reads must be done before the connection is given back. */
-  private static void settle(Future<Some> next) {
-    boolean interrupted = false;
-    while (!next.isDone()) {
-      try {
-        next.get();
-      } catch (InterruptedException e) {
-        interrupted = true;
-      } catch (ExecutionException e) {
-        LOG.debug("an export ended early: {}", e.getMessage());
+  private List<AuditEntry> opened(AuditFilter filter, List<Sealed> read) {
+    boolean opening = filter.needsOpening();
+    List<AuditEntry> entries = new ArrayList<>(read.size());
+    for (Sealed each : read) {
+      AuditEntry entry = opened(each);
+      if (!opening || filter.matches(entry.payload(), entry.envelope())) {
+        entries.add(entry);
       }
     }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    return entries;
   }
 
-  private static Some await(Future<Some> next) throws SQLException {
+  private static void accept(Future<List<AuditEntry>> opened, Sink sink) throws IOException {
     try {
-      return next.get();
+      for (AuditEntry entry : opened.get()) {
+        sink.accept(entry);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new LedgerUnavailable("interrupted while the audit log was read", e);
     } catch (ExecutionException e) {
-      if (e.getCause() instanceof SQLException failure) {
-        throw failure;
-      }
       throw new IllegalStateException("an entry could not be opened", e.getCause());
     }
   }
@@ -393,29 +370,50 @@ public final class AuditLog {
   }
 
   private AuditEntry entry(ResultSet row) throws SQLException {
-    String eventId = row.getString("event_id");
-    return new AuditEntry(
-        row.getLong("leaf_index"),
-        row.getLong("global_index"),
-        eventId,
-        row.getString("event_type"),
-        row.getString("revision"),
-        instant(row, "occurred_at"),
-        instant(row, "recorded_at"),
-        instant(row, "sequenced_at"),
-        row.getString("action"),
-        row.getString("outcome"),
-        row.getString("outcome_reason"),
-        row.getString("actor_type"),
-        row.getObject("actor_token_id", Long.class),
-        row.getString("actor_name"),
-        row.getString("target_id"),
-        row.getString("target_name"),
-        row.getString("request_id"),
-        row.getLong("request_count"),
-        envelopes.openPayload(eventId, row.getString("payload")),
-        envelopes.open(eventId, row.getString("metadata")),
-        row.getBoolean("quarantined"));
+    return opened(sealed(row));
+  }
+
+  /**
+   * What was read and not opened.
+   *
+   * @param entry without payload and envelope
+   */
+  private record Sealed(AuditEntry entry, String payload, String envelope) {}
+
+  private AuditEntry opened(Sealed sealed) {
+    String eventId = sealed.entry().eventId();
+    return sealed
+        .entry()
+        .with(
+            envelopes.openPayload(eventId, sealed.payload()),
+            envelopes.open(eventId, sealed.envelope()));
+  }
+
+  private static Sealed sealed(ResultSet row) throws SQLException {
+    AuditEntry entry =
+        new AuditEntry(
+            row.getLong("leaf_index"),
+            row.getLong("global_index"),
+            row.getString("event_id"),
+            row.getString("event_type"),
+            row.getString("revision"),
+            instant(row, "occurred_at"),
+            instant(row, "recorded_at"),
+            instant(row, "sequenced_at"),
+            row.getString("action"),
+            row.getString("outcome"),
+            row.getString("outcome_reason"),
+            row.getString("actor_type"),
+            row.getObject("actor_token_id", Long.class),
+            row.getString("actor_name"),
+            row.getString("target_id"),
+            row.getString("target_name"),
+            row.getString("request_id"),
+            row.getLong("request_count"),
+            MissingNode.getInstance(),
+            MissingNode.getInstance(),
+            row.getBoolean("quarantined"));
+    return new Sealed(entry, row.getString("payload"), row.getString("metadata"));
   }
 
   private static Instant instant(ResultSet row, String column) throws SQLException {
