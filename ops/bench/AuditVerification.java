@@ -243,7 +243,8 @@ public class AuditVerification {
     ProcessBuilder builder =
         new ProcessBuilder(
                 home.resolve("ops/bin/ledger").toString(),
-                "serve", "--http-bind", "127.0.0.1:0", "--data-dir", work.toString())
+                "serve", "--http-bind", "127.0.0.1:0", "--data-dir", work.toString(),
+                "--subject-key-store", work.resolve("subjects").toString())
             .redirectError(work.resolve("serve.log").toFile());
     builder
         .environment()

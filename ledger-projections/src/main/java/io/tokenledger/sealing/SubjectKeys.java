@@ -56,6 +56,9 @@ public final class SubjectKeys {
   private final Map<String, Known> bySubject = cache();
   private final Map<String, Known> byId = cache();
 
+  /** When which was looked for in vain: an event is written after its key, so none comes later. */
+  private final Map<String, Long> missing = cache();
+
   /**
    * @param id 48 lower-case hexadecimal digits: 32 of the subject's digest, 16 random
    */
@@ -103,11 +106,13 @@ public final class SubjectKeys {
     if (known != null) {
       return Optional.of(known);
     }
-    if (!id.matches("[0-9a-f]{48}")) {
+    Long missed = missing.get(id);
+    boolean isMissing = missed != null && System.nanoTime() - missed < TRUST.toNanos();
+    if (isMissing || !id.matches("[0-9a-f]{48}")) {
       return Optional.empty();
     }
     Optional<Key> read = read(id);
-    read.ifPresent(key -> remember(byId, id, key));
+    read.ifPresentOrElse(key -> remember(byId, id, key), () -> missing.put(id, System.nanoTime()));
     return read;
   }
 
@@ -279,13 +284,13 @@ public final class SubjectKeys {
     }
   }
 
-  private static Map<String, Known> cache() {
+  private static <V> Map<String, V> cache() {
     return Collections.synchronizedMap(
         new LinkedHashMap<>(64, 0.75f, true) {
           private static final long serialVersionUID = 1L;
 
           @Override
-          protected boolean removeEldestEntry(Map.Entry<String, Known> eldest) {
+          protected boolean removeEldestEntry(Map.Entry<String, V> eldest) {
             return size() > CACHED_KEYS;
           }
         });
