@@ -1,15 +1,16 @@
 package io.tokenledger.cli;
 
 import io.tokenledger.server.ServeCommand;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
@@ -45,6 +46,9 @@ public final class LedgerCli implements Callable<Integer> {
   static final int USAGE = 4;
 
   private static final Pattern SECRET = Pattern.compile("apiv3_\\S+");
+
+  /** The original shows more with these; here all help is whole. */
+  private static final Set<String> WORDS_FOR_HELP = Set.of("--help-all", "--help-full");
 
   private static final Map<String, Supplier<Object>> COMMANDS = commands();
 
@@ -99,7 +103,10 @@ public final class LedgerCli implements Callable<Integer> {
     line.setExitCodeExceptionMapper(failure -> FAILED);
     line.setExecutionExceptionHandler((failure, command, result) -> explain(failure));
     line.setParameterExceptionHandler(LedgerCli::explainUsage);
-    return line.execute(args);
+    return line.execute(
+        Arrays.stream(args)
+            .map(word -> WORDS_FOR_HELP.contains(word) ? "--help" : word)
+            .toArray(String[]::new));
   }
 
   /** All words are known by it, or only the one that the arguments begin with. */
@@ -114,21 +121,12 @@ public final class LedgerCli implements Callable<Integer> {
     } else {
       line.addSubcommand(asked.get());
     }
-    addWordsForHelp(line);
     return line;
   }
 
   /** The jar for machines without ledger has no server in it: only the audit's words work there. */
   private static boolean hasServer() {
     return LedgerCli.class.getResource("/org/springframework/boot/SpringApplication.class") != null;
-  }
-
-  /** The original shows more with these; here all help is whole. */
-  private static void addWordsForHelp(CommandLine line) {
-    line.getCommandSpec()
-        .addOption(
-            OptionSpec.builder("--help-all", "--help-full").usageHelp(true).hidden(true).build());
-    line.getSubcommands().values().forEach(LedgerCli::addWordsForHelp);
   }
 
   /** Says in one line what went wrong, and gives the exit code. */

@@ -139,7 +139,6 @@ class CompletenessIT {
           "--subject-key-store",
           "--replay",
           "--help",
-          "--help-full",
           "--version");
 
   /** They ask no server: what they write is an event when a server is started with it. */

@@ -8,6 +8,7 @@ import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.timeline.Moment;
 import io.tokenledger.timeline.MomentUnknown;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -30,7 +31,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /**
@@ -51,7 +51,7 @@ public final class AuditLog {
 
   private static final int OPENED_AT_ONCE = 250;
 
-  /** Threads that open what an export reads: opening is most of its work. */
+  /** Threads that open what was read. */
   private static final int OPENERS = 2;
 
   private final DataSource readers;
@@ -168,8 +168,8 @@ public final class AuditLog {
         open(
             filter,
             before,
-            row -> {
-              entries.add(entry(row));
+            entry -> {
+              entries.add(entry);
               return entries.size() < limit;
             });
     return new AuditPage(entries, opened.next(), treeSize, opened.scanned());
@@ -182,39 +182,41 @@ public final class AuditLog {
    */
   private record Opened(long scanned, @Nullable Long next) {}
 
-  /** Takes a matching row. */
+  /** Takes a matching entry. */
   private interface Match {
     /**
      * @return whether it takes another
      */
-    boolean take(ResultSet row) throws SQLException;
+    boolean take(AuditEntry entry);
   }
 
   private Opened open(AuditFilter filter, long before, Match match) {
     return stream(
         connection -> {
-          long scanned = 0;
+          long[] scanned = {0};
+          Long[] last = {null};
           try (PreparedStatement statement =
               AuditLogRows.search(connection, filter, before, MAX_OPENED)) {
             statement.setFetchSize(FETCHED_TO_OPEN);
             try (ResultSet row = statement.executeQuery()) {
-              while (row.next()) {
-                scanned++;
-                boolean more = !matches(filter, row) || match.take(row);
-                if (!more || scanned == MAX_OPENED) {
-                  return new Opened(scanned, row.getLong("leaf_index"));
-                }
-              }
+              each(
+                  filter,
+                  row,
+                  found -> {
+                    scanned[0]++;
+                    boolean more = found.entry() == null || match.take(found.entry());
+                    if (!more || scanned[0] == MAX_OPENED) {
+                      last[0] = found.leafIndex();
+                      return false;
+                    }
+                    return true;
+                  });
             }
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
           }
-          return new Opened(scanned, null);
+          return new Opened(scanned[0], last[0]);
         });
-  }
-
-  private boolean matches(AuditFilter filter, ResultSet row) throws SQLException {
-    String eventId = row.getString("event_id");
-    JsonNode payload = envelopes.openPayload(eventId, row.getString("payload"));
-    return filter.matches(payload, envelopes.open(eventId, row.getString("metadata")));
   }
 
   /** How many events of each kind match. */
@@ -239,13 +241,13 @@ public final class AuditLog {
         open(
             filter,
             treeSize,
-            row -> {
+            entry -> {
               events[0]++;
-              String actor = row.getString("actor_name");
-              count(counts, "action", row.getString("action"));
-              count(counts, "outcome", row.getString("outcome"));
-              count(counts, "actor", actor == null ? row.getString("actor_type") : actor);
-              count(counts, "type", row.getString("event_type"));
+              String actor = entry.actorName();
+              count(counts, "action", entry.action());
+              count(counts, "outcome", entry.outcome());
+              count(counts, "actor", actor == null ? entry.actorType() : actor);
+              count(counts, "type", entry.eventType());
               return true;
             });
     Map<String, Map<String, Long>> most = new LinkedHashMap<>();
@@ -270,79 +272,106 @@ public final class AuditLog {
 
   /**
    * Hands on all that matches, oldest first, without holding more than a few thousand entries at a
-   * time. While they are read and handed on here, others are opened beside.
+   * time.
    */
   public void export(AuditFilter filter, long treeSize, Sink sink) throws IOException {
     IOException[] failed = {null};
-    ExecutorService openers =
-        Executors.newFixedThreadPool(OPENERS, task -> new Thread(task, "ledger-export"));
-    try {
-      stream(
-          connection -> {
-            try (PreparedStatement statement = AuditLogRows.export(connection, filter, treeSize)) {
-              statement.setFetchSize(FETCHED_TO_EXPORT);
-              try (ResultSet row = statement.executeQuery()) {
-                handOn(openers, filter, row, sink);
-              }
-            } catch (IOException e) {
-              failed[0] = e;
+    stream(
+        connection -> {
+          try (PreparedStatement statement = AuditLogRows.export(connection, filter, treeSize)) {
+            statement.setFetchSize(FETCHED_TO_EXPORT);
+            try (ResultSet row = statement.executeQuery()) {
+              each(
+                  filter,
+                  row,
+                  found -> {
+                    if (found.entry() != null) {
+                      sink.accept(found.entry());
+                    }
+                    return true;
+                  });
             }
-            return treeSize;
-          });
-    } finally {
-      openers.shutdownNow();
-    }
+          } catch (IOException e) {
+            failed[0] = e;
+          }
+          return treeSize;
+        });
     if (failed[0] != null) {
       throw failed[0];
     }
   }
 
-  private void handOn(ExecutorService openers, AuditFilter filter, ResultSet row, Sink sink)
+  /**
+   * A row that was opened.
+   *
+   * @param entry null when it does not match
+   */
+  private record Found(long leafIndex, @Nullable AuditEntry entry) {}
+
+  /** Takes what was opened, in the order of the rows. */
+  private interface Taker {
+    /**
+     * @return whether it takes another
+     */
+    boolean take(Found found) throws IOException;
+  }
+
+  /** Opening is most of the work: while rows are read and taken here, others are opened beside. */
+  private void each(AuditFilter filter, ResultSet row, Taker taker)
       throws SQLException, IOException {
-    Deque<Future<List<AuditEntry>>> opening = new ArrayDeque<>();
-    List<Sealed> read = new ArrayList<>();
-    while (row.next()) {
-      read.add(sealed(row));
-      if (read.size() == OPENED_AT_ONCE) {
-        List<Sealed> some = read;
-        opening.add(openers.submit(() -> opened(filter, some)));
-        read = new ArrayList<>();
-        if (opening.size() > OPENERS) {
-          accept(opening.remove(), sink);
+    ExecutorService openers =
+        Executors.newFixedThreadPool(OPENERS, task -> new Thread(task, "ledger-open"));
+    try {
+      Deque<Future<List<Found>>> opening = new ArrayDeque<>();
+      List<Sealed> read = new ArrayList<>();
+      while (row.next()) {
+        read.add(sealed(row));
+        if (read.size() == OPENED_AT_ONCE) {
+          List<Sealed> some = read;
+          opening.add(openers.submit(() -> opened(filter, some)));
+          read = new ArrayList<>();
+          if (opening.size() > OPENERS && !take(opening.remove(), taker)) {
+            return;
+          }
         }
       }
-    }
-    while (!opening.isEmpty()) {
-      accept(opening.remove(), sink);
-    }
-    for (AuditEntry entry : opened(filter, read)) {
-      sink.accept(entry);
-    }
-  }
-
-  private List<AuditEntry> opened(AuditFilter filter, List<Sealed> read) {
-    boolean opening = filter.needsOpening();
-    List<AuditEntry> entries = new ArrayList<>(read.size());
-    for (Sealed each : read) {
-      AuditEntry entry = opened(each);
-      if (!opening || filter.matches(entry.payload(), entry.envelope())) {
-        entries.add(entry);
+      List<Sealed> rest = read;
+      opening.add(openers.submit(() -> opened(filter, rest)));
+      while (!opening.isEmpty()) {
+        if (!take(opening.remove(), taker)) {
+          return;
+        }
       }
+    } finally {
+      openers.shutdownNow();
     }
-    return entries;
   }
 
-  private static void accept(Future<List<AuditEntry>> opened, Sink sink) throws IOException {
+  private static boolean take(Future<List<Found>> opened, Taker taker) throws IOException {
     try {
-      for (AuditEntry entry : opened.get()) {
-        sink.accept(entry);
+      for (Found found : opened.get()) {
+        if (!taker.take(found)) {
+          return false;
+        }
       }
+      return true;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new LedgerUnavailable("interrupted while the audit log was read", e);
     } catch (ExecutionException e) {
       throw new IllegalStateException("an entry could not be opened", e.getCause());
     }
+  }
+
+  private List<Found> opened(AuditFilter filter, List<Sealed> read) {
+    boolean opening = filter.needsOpening();
+    List<Found> found = new ArrayList<>(read.size());
+    for (Sealed each : read) {
+      AuditEntry entry = opened(each);
+      boolean matches = !opening || filter.matches(entry.payload(), entry.envelope());
+      found.add(new Found(entry.leafIndex(), matches ? entry : null));
+    }
+    return found;
   }
 
   /** All events of a period among the first so many leaves, counted by type and outcome. */
