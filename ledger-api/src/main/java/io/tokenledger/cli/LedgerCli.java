@@ -1,7 +1,6 @@
 package io.tokenledger.cli;
 
 import io.tokenledger.server.ServeCommand;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
@@ -103,10 +102,17 @@ public final class LedgerCli implements Callable<Integer> {
     line.setExitCodeExceptionMapper(failure -> FAILED);
     line.setExecutionExceptionHandler((failure, command, result) -> explain(failure));
     line.setParameterExceptionHandler(LedgerCli::explainUsage);
-    return line.execute(
-        Arrays.stream(args)
-            .map(word -> WORDS_FOR_HELP.contains(word) ? "--help" : word)
-            .toArray(String[]::new));
+    return line.execute(withOneWordForHelp(args));
+  }
+
+  private static String[] withOneWordForHelp(String[] args) {
+    String[] words = args.clone();
+    for (int i = 0; i < words.length && !words[i].equals("--"); i++) {
+      if (WORDS_FOR_HELP.contains(words[i])) {
+        words[i] = "--help";
+      }
+    }
+    return words;
   }
 
   /** All words are known by it, or only the one that the arguments begin with. */

@@ -101,6 +101,11 @@ class Answers {
         route(request),
         unavailable.getMessage(),
         unavailable.getCause() == null ? "" : unavailable.getCause().getMessage());
+    if (response.isCommitted()) {
+      // The container closes the connection, as in unexpected.
+      throw unavailable;
+    }
+    forgetBegun(response);
     response.setHeader("Retry-After", RETRY_SECONDS);
     write(response, 503, JsonText.error("the ledger's database is unavailable, try again"));
   }
@@ -131,8 +136,15 @@ class Answers {
       throws IOException {
     LOG.error("{} {} failed", request.getMethod(), route(request), failure);
     if (!response.isCommitted()) {
+      forgetBegun(response);
       write(response, 500, JsonText.error("internal error, see the log of this node"));
     }
+  }
+
+  /** What was written of an answer, and not sent yet, and what it said about itself. */
+  private static void forgetBegun(HttpServletResponse response) {
+    response.resetBuffer();
+    response.setHeader("Content-Disposition", null);
   }
 
   void reject(HttpServletRequest request, HttpServletResponse response, Rejection rejection)

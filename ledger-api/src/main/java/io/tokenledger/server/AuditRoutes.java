@@ -12,7 +12,6 @@ import io.tokenledger.report.SignedTree;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.sink.Entry;
 import io.tokenledger.sink.EventFormat;
-import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.timeline.Moment;
 import io.tokenledger.tlog.SignedNote;
 import jakarta.servlet.http.HttpServletRequest;
@@ -308,53 +307,46 @@ class AuditRoutes {
       OutputStream out)
       throws IOException {
     Written written = new Written(out);
-    try {
-      if (format == Format.CSV) {
-        written.line(CSV_HEADING);
-      }
-      ledger
-          .audit()
-          .export(
-              search.filter(),
-              search.treeSize(),
-              entry -> written.row(format, entry, tree.origin()));
-      String sha256 = HexFormat.of().formatHex(written.digest.digest());
-      String query = search.asked().shown();
-      String eventId =
-          ledger
-              .requests()
-              .auditExported(
-                  RequestContexts.of(request),
-                  right,
-                  format.wireName(),
-                  query,
-                  written.rows,
-                  written.first,
-                  written.last,
-                  search.treeSize(),
-                  sha256);
-      if (format == Format.NDJSON) {
-        SignedNote manifest =
-            ledger
-                .reports()
-                .manifest(
-                    tree,
-                    new ExportManifest(
-                        eventId,
-                        format.wireName(),
-                        query,
-                        written.rows,
-                        written.first,
-                        written.last,
-                        search.treeSize(),
-                        sha256));
-        written.line(JsonText.object().put("manifest", manifest.toString()).toString());
-      }
-      out.flush();
-    } catch (LedgerUnavailable e) {
-      // The status has left: the connection must break, or a part would pass for the whole.
-      throw new IllegalStateException("an export broke off", e);
+    if (format == Format.CSV) {
+      written.line(CSV_HEADING);
     }
+    ledger
+        .audit()
+        .export(
+            search.filter(), search.treeSize(), entry -> written.row(format, entry, tree.origin()));
+    String sha256 = HexFormat.of().formatHex(written.digest.digest());
+    String query = search.asked().shown();
+    String eventId =
+        ledger
+            .requests()
+            .auditExported(
+                RequestContexts.of(request),
+                right,
+                format.wireName(),
+                query,
+                written.rows,
+                written.first,
+                written.last,
+                search.treeSize(),
+                sha256);
+    if (format == Format.NDJSON) {
+      SignedNote manifest =
+          ledger
+              .reports()
+              .manifest(
+                  tree,
+                  new ExportManifest(
+                      eventId,
+                      format.wireName(),
+                      query,
+                      written.rows,
+                      written.first,
+                      written.last,
+                      search.treeSize(),
+                      sha256));
+      written.line(JsonText.object().put("manifest", manifest.toString()).toString());
+    }
+    out.flush();
   }
 
   /** The signed manifest of an export, made again from the event that records it. */

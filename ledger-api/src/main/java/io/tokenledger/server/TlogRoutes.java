@@ -213,7 +213,7 @@ class TlogRoutes {
     response.setHeader("Content-Disposition", "attachment; filename=\"bundle.zip\"");
     BundleWriter.Written written =
         ledger.writeBundle(
-            newest, new BundleWriter.Range(from, to, since), response.getOutputStream());
+            under, new BundleWriter.Range(from, to, since), response.getOutputStream());
     ledger
         .requests()
         .auditExported(

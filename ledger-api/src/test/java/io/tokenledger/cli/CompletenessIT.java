@@ -213,9 +213,26 @@ class CompletenessIT {
 
   /** What ends somewhere: without, there is nothing to run. */
   private static void endOfRequests() {
-    execute(
-        "INSERT INTO state.retention (class, days) VALUES ('requests', 36500)"
-            + " ON CONFLICT (class) DO NOTHING");
+    for (String token : List.of(server.operator(), keeper())) {
+      run(server, token, verb("audit retention set", "requests", "36500"));
+    }
+  }
+
+  /** Another token that may: some things take two. */
+  private static String keeper() {
+    String created =
+        run(
+            server,
+            server.operator(),
+            verb(
+                "create token",
+                "--permission",
+                "ledger:retention:read,write",
+                "--name",
+                newName(),
+                "--format",
+                "json"));
+    return JsonMapper.shared().readTree(created).path("token").asString();
   }
 
   /** A sink that has refused the first entry; it is delivered to by nobody. */
@@ -247,12 +264,13 @@ class CompletenessIT {
     return JsonMapper.shared().readTree(found.body()).path("subject").asString();
   }
 
-  /** A hold that nobody here placed. */
+  /** A hold that someone else placed. */
   private static String held() {
     String hold = newName();
-    execute(
-        "INSERT INTO state.legal_hold (hold, held_until) VALUES ('%s', '2000-01-01')"
-            .formatted(hold));
+    run(
+        server,
+        keeper(),
+        verb("audit hold place", hold, "--subject", "system", "--until", "2000-01-01T00:00:00Z"));
     return hold;
   }
 

@@ -3,12 +3,14 @@ package io.tokenledger.server;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.EmbeddedPostgres;
 import io.tokenledger.verify.Finding;
+import java.io.UncheckedIOException;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -162,6 +164,36 @@ class AuditReadsIT {
       alter(id, stored);
     }
     assertEquals(List.of(), findings());
+  }
+
+  /** A part must not pass for the whole, and an error is none of the rows. */
+  @Test
+  void anExportThatCannotBeRecordedIsAnErrorOrBreaksOffOnceItWasBegun() throws Exception {
+    for (int more = 0; more < 20; more++) { // More than is held back before it is sent.
+      http.create(operator, newName(), "db", "mydb", "read");
+    }
+    String name = newName();
+    http.create(operator, name, "db", "mydb", "read");
+    awaitProof(events("&token=" + name, operator).get(0).path("event_id").asString());
+    execute(
+        "ALTER TABLE ledger.event ADD CONSTRAINT no_exports"
+            + " CHECK (event_type <> 'AuditExported') NOT VALID");
+    try {
+      HttpResponse<String> small =
+          http.post("/api/v1/audit/exports?format=csv&q=token:" + name, operator, "");
+      assertEquals(503, small.statusCode(), small.body());
+      assertTrue(HttpProbe.json(small).has("error"), small.body());
+      assertFalse(small.headers().firstValue("content-disposition").isPresent());
+      assertTrue(small.headers().firstValue("x-request-id").isPresent());
+      assertThrows(
+          UncheckedIOException.class,
+          () -> http.post("/api/v1/audit/exports?format=ndjson", operator, ""));
+    } finally {
+      execute("ALTER TABLE ledger.event DROP CONSTRAINT no_exports");
+    }
+    assertEquals(
+        200,
+        http.post("/api/v1/audit/exports?format=csv&q=token:" + name, operator, "").statusCode());
   }
 
   /** Exports and verifications speak of what a checkpoint covers. */

@@ -137,6 +137,7 @@ class ExternalDatabaseIT {
   }
 
   @Test
+  @Tag("long")
   void twoNodesThatStartAtOnceMigrateOnceAndMakeEachOfAThousandNamesOnce() throws Exception {
     Process one = launch("one");
     Process two = launch("two");
@@ -246,6 +247,7 @@ class ExternalDatabaseIT {
   }
 
   @Test
+  @Tag("long")
   void anOlderProgramRefusesANewerSchema() throws Exception {
     Process first = launch("one");
     ready("one", first);

@@ -248,6 +248,7 @@ class ProcessIT {
   }
 
   @Test
+  @Tag("long")
   void theCommandLineTellsItsStoryWithExitCodes() throws Exception {
     Node node = serve();
     Map<String, String> host = Map.of("LEDGER_HOST_URL", node.url());

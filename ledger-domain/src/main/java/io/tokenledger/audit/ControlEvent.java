@@ -253,6 +253,22 @@ public sealed interface ControlEvent {
   }
 
   /**
+   * A legal hold came after that decision and before it was carried out: what it holds keeps its
+   * bodies, and the decision does not cover it any more.
+   *
+   * @param retentionClass {@link RetentionClass#wireName}
+   * @param decision event id of the {@link EventsPruned}
+   * @param leafIndex its leaf
+   * @param kept leaves that keep their bodies, {@code FIRST-LAST} each
+   */
+  record EventsWithheld(String retentionClass, String decision, long leafIndex, List<String> kept)
+      implements ControlEvent {
+    public EventsWithheld {
+      kept = List.copyOf(kept);
+    }
+  }
+
+  /**
    * Rows of a live projection are not what the events make.
    *
    * @param projection the table

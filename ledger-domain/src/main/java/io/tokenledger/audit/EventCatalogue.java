@@ -543,6 +543,18 @@ public final class EventCatalogue {
                   identifier("kept", "array")),
               new Ocsf(EVENT_LOG_ACTIVITY, DELETE_LOG),
               List.of("NIST AU-9", "NIST AU-11"));
+      case EVENTS_WITHHELD ->
+          new EventDescription(
+              "A hold came after it was decided that bodies go: these stay.",
+              List.of(),
+              List.of("clock"),
+              List.of(
+                  identifier("retention_class", "string"),
+                  identifier("decision", "string"),
+                  identifier("leaf_index", "integer"),
+                  identifier("kept", "array")),
+              new Ocsf(EVENT_LOG_ACTIVITY, OTHER),
+              List.of("NIST AU-9", "NIST AU-11"));
       case PROJECTION_DRIFT_FOUND ->
           service(
               "Rows of a projection are not what the events make.",

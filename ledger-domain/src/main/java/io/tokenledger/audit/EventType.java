@@ -71,6 +71,7 @@ public enum EventType {
   ARCHIVE_RESTORED(ControlEvent.ArchiveRestored.class, "ArchiveRestored", "archive.restore"),
   RETENTION_CHANGED(ControlEvent.RetentionChanged.class, "RetentionChanged", "retention.change"),
   EVENTS_PRUNED(ControlEvent.EventsPruned.class, "EventsPruned", "retention.prune"),
+  EVENTS_WITHHELD(ControlEvent.EventsWithheld.class, "EventsWithheld", "retention.withhold"),
   PROJECTION_DRIFT_FOUND(
       ControlEvent.ProjectionDriftFound.class, "ProjectionDriftFound", "replay.check_drift"),
   DELIVERY_REFUSED(ControlEvent.DeliveryRefused.class, "DeliveryRefused", "sink.deliver"),

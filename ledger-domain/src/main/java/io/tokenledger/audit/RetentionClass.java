@@ -13,7 +13,7 @@ public enum RetentionClass {
   /** What was refused, failed or answered again: outsiders decide how much there is of it. */
   REQUESTS,
 
-  /** Uses of the audit log itself. */
+  /** Uses of the audit log itself but exports, whose manifests are made of their events. */
   READS,
 
   /** What nodes tell of their own work. */
@@ -31,7 +31,7 @@ public enum RetentionClass {
           ANSWER_REPEATED,
           DECISIONS_DENIED ->
           REQUESTS;
-      case AUDIT_LOG_READ, AUDIT_EXPORTED, AUDIT_VERIFIED, AUDIT_PROOF_ISSUED -> READS;
+      case AUDIT_LOG_READ, AUDIT_VERIFIED, AUDIT_PROOF_ISSUED -> READS;
       case AUDIT_HEARTBEAT,
           WITNESS_REFUSED,
           REPLAY_REQUESTED,
@@ -72,7 +72,9 @@ public enum RetentionClass {
           ARCHIVE_WRITTEN,
           ARCHIVE_RESTORED,
           RETENTION_CHANGED,
-          EVENTS_PRUNED ->
+          EVENTS_PRUNED,
+          EVENTS_WITHHELD,
+          AUDIT_EXPORTED ->
           PERMANENT;
     };
   }

@@ -8,6 +8,7 @@ import io.tokenledger.audit.RequestContext;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sequence.StoredNodes;
 import io.tokenledger.signing.CheckpointTable;
+import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.store.Locks;
 import io.tokenledger.tlog.Frontier;
@@ -155,20 +156,43 @@ public final class Archive implements AutoCloseable {
   }
 
   /** What brings rows back from here. */
-  public ArchiveRestore restore(ArchiveRestore.Owner owner) {
-    return new ArchiveRestore(store, owner, requests, wake);
+  public ArchiveRestore restore(ArchiveRestore.Owner owner, EventTable table) {
+    return new ArchiveRestore(store, owner, table, requests, wake);
   }
 
   /**
-   * First leaf that is in no segment.
+   * First leaf that is in no segment, where the newest one verifies and is of this log.
    *
-   * @throws ArchiveRefused when the archive cannot be read
+   * @throws ArchiveRefused when it is of another history, or the archive cannot be read
+   * @throws LedgerUnavailable when the database does not answer
    */
   public long next() {
-    try {
-      return reader.newest().map(segment -> segment.head().to()).orElse(0L);
+    try (Connection connection = writers.getConnection()) {
+      try {
+        @Nullable Segment last = reader.newest().orElse(null);
+        if (last == null) {
+          return 0;
+        }
+        long signed =
+            CheckpointTable.newest(connection).map(CheckpointTable.Signed::size).orElse(0L);
+        requireNotAhead(last.head().to(), signed);
+        requireContinued(last, Frontier.read(last.head().to(), new StoredNodes(connection)).root());
+        return last.head().to();
+      } finally {
+        connection.rollback();
+      }
+    } catch (SQLException e) {
+      throw new LedgerUnavailable("it is not known how far the log is", e);
     } catch (IOException | InvalidTlogFormat e) {
       throw broken(e);
+    }
+  }
+
+  private static void requireNotAhead(long archived, long signed) {
+    if (archived > signed) {
+      throw new ArchiveRefused(
+          "archive_ahead",
+          "the archive holds " + archived + " leaves, and of this log " + signed + " are signed");
     }
   }
 
@@ -236,11 +260,7 @@ public final class Archive implements AutoCloseable {
     long from = last == null ? 0 : last.head().to();
     Optional<CheckpointTable.Signed> newest = CheckpointTable.newest(connection);
     long signed = newest.map(CheckpointTable.Signed::size).orElse(0L);
-    if (from > signed) {
-      throw new ArchiveRefused(
-          "archive_ahead",
-          "the archive holds " + from + " leaves, and of this log " + signed + " are signed");
-    }
+    requireNotAhead(from, signed);
     long end = signed - signed % TILE;
     if (newest.isPresent() && last != null && end > from) {
       requireContinued(last, Frontier.read(from, new StoredNodes(connection)).root());
@@ -260,7 +280,7 @@ public final class Archive implements AutoCloseable {
         last.name(),
         (segment, file) -> {
           Verdict verdict = new BundleVerification(null, List.of()).run(file);
-          if (!verdict.isClean() || !verdict.root().equals(root)) {
+          if (verdict.difference() != null || !verdict.root().equals(root)) {
             throw new ArchiveRefused(
                 "another_history",
                 last.name() + " does not verify, or is of another history than this log");
@@ -276,7 +296,7 @@ public final class Archive implements AutoCloseable {
         bundles.write(checkpoint, new BundleWriter.Range(from, to, null, previous), out);
       }
       Verdict verdict = new BundleVerification(null, List.of()).run(file);
-      if (!verdict.isClean()) {
+      if (verdict.difference() != null) {
         throw new ArchiveRefused(
             "not_clean",
             "leaves "
@@ -284,7 +304,7 @@ public final class Archive implements AutoCloseable {
                 + " to "
                 + (to - 1)
                 + " do not verify, and nothing is archived: "
-                + verdict.findings().get(0));
+                + verdict.difference());
       }
       String name = Segment.name(from);
       store.put(name, file);

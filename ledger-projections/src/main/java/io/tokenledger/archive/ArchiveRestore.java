@@ -14,12 +14,14 @@ import io.tokenledger.tlog.InvalidTlogFormat;
 import io.tokenledger.verify.BundleVerification;
 import io.tokenledger.verify.LeafRows;
 import io.tokenledger.verify.PrunedLeaves;
+import io.tokenledger.verify.Prunes;
 import io.tokenledger.verify.Verdict;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,6 +36,7 @@ public final class ArchiveRestore {
 
   private final ArchiveReader reader;
   private final Owner owner;
+  private final EventTable table;
   private final RequestLog requests;
   private final Runnable wake;
 
@@ -62,11 +65,14 @@ public final class ArchiveRestore {
 
   /**
    * @param owner who may change rows
+   * @param table knows which rows a node wrote
    * @param wake called when an event was committed
    */
-  public ArchiveRestore(ArchiveStore store, Owner owner, RequestLog requests, Runnable wake) {
+  public ArchiveRestore(
+      ArchiveStore store, Owner owner, EventTable table, RequestLog requests, Runnable wake) {
     this.reader = new ArchiveReader(store);
     this.owner = owner;
+    this.table = table;
     this.requests = requests;
     this.wake = wake;
   }
@@ -82,13 +88,13 @@ public final class ArchiveRestore {
 
   /**
    * Makes the events of these leaves what they were, all or none of them, with an event that says
-   * so.
+   * so. Where the log says that a body is gone, only what is left of it comes back.
    *
    * @param from first leaf
    * @param to first leaf after them
    * @param dryRun whether it only counts
-   * @throws ArchiveRefused when a segment does not verify or is of another history, or another row
-   *     stands where a lost one was
+   * @throws ArchiveRefused when a segment does not verify, is of another history or does not have
+   *     what is lost, or another row stands where a lost one was
    * @throws LedgerUnavailable when the database does not answer or the login does not own the
    *     tables
    */
@@ -139,7 +145,7 @@ public final class ArchiveRestore {
     }
   }
 
-  private static void restore(
+  private void restore(
       Connection connection,
       Segment segment,
       Path file,
@@ -153,14 +159,16 @@ public final class ArchiveRestore {
       Map<Long, byte[]> entries = new HashMap<>();
       Map<Long, @Nullable LogRow> broken = new HashMap<>();
       LogEntries writer = new LogEntries();
-      PrunedLeaves pruned = PrunedLeaves.of(connection);
+      // Until a decision was carried out a body is still owed to who may come to hold it.
+      PrunedLeaves said = Prunes.of(connection, table, false);
+      PrunedLeaves gone = Prunes.of(connection, table, true);
       LeafRows.read(
           connection,
           Math.max(from, segment.head().from()),
           Math.min(to, segment.head().to()),
           leaf -> {
             LogRow event = leaf.event();
-            if (event != null && isPruned(event, leaf, pruned)) {
+            if (event != null && isPruned(writer, event, leaf, said)) {
               counter.pruned++;
             } else if (event == null || !Arrays.equals(writer.write(event), leaf.entry())) {
               entries.put(leaf.leafIndex(), leaf.entry());
@@ -175,12 +183,29 @@ public final class ArchiveRestore {
                 throw new ArchiveRefused(
                     "another_history", "leaf " + leafIndex + " is another one in the archive");
               }
-              count(broken.get(leafIndex), counter);
-              if (!dryRun) {
+              count(broken.remove(leafIndex), counter);
+              if (dryRun) {
+                return;
+              }
+              if (gone.cover(leafIndex, entries.get(leafIndex))) {
+                table.restorePruned(
+                    connection,
+                    event.globalIndex(),
+                    PrunedBody.leftOf(event.row()),
+                    event.recordedAt());
+              } else {
                 write(connection, event);
               }
             }
           });
+      if (!broken.isEmpty()) {
+        throw new ArchiveRefused(
+            "not_in_archive",
+            segment.name()
+                + " was written after the body of leaf "
+                + Collections.min(broken.keySet())
+                + " had gone, and nothing was brought back: leave it out by from and to");
+      }
       counter.segments++;
     } catch (SQLException e) {
       if (EventTable.violatedConstraint(e) != null) {
@@ -194,9 +219,9 @@ public final class ArchiveRestore {
   private static void requireOurs(Connection connection, Segment segment, Path file)
       throws IOException {
     Verdict verdict = new BundleVerification(null, List.of()).run(file);
-    if (!verdict.isClean()) {
+    if (verdict.difference() != null) {
       throw new ArchiveRefused(
-          "not_clean", segment.name() + " does not verify: " + verdict.findings().get(0));
+          "not_clean", segment.name() + " does not verify: " + verdict.difference());
     }
     StoredNodes nodes = new StoredNodes(connection);
     boolean ours =
@@ -208,11 +233,13 @@ public final class ArchiveRestore {
     }
   }
 
-  private static boolean isPruned(LogRow event, LeafRows.LeafRow leaf, PrunedLeaves pruned) {
-    return event.payloadSalt() == null
-        && event.metadataSalt() == null
-        && PrunedBody.isAll(event.row().payload(), event.row().metadata())
-        && pruned.cover(leaf.leafIndex(), leaf.entry());
+  private boolean isPruned(
+      LogEntries writer, LogRow event, LeafRows.LeafRow leaf, PrunedLeaves said) {
+    return event.hasNoBody()
+        && said.cover(leaf.leafIndex(), leaf.entry())
+        && table.isOurs(event.row(), event.mac())
+        && Arrays.equals(
+            writer.write(event, LogEntries.Commitments.in(leaf.entry())), leaf.entry());
   }
 
   private static void count(@Nullable LogRow before, Counter counter) {

@@ -43,6 +43,7 @@ public record Leaf(
     }
     List<TokenEvent> events = new ArrayList<>(1);
     try {
+      EventReader.requireTime(occurredAt);
       for (Object event : reader.read(eventType, revision, payload)) {
         events.add((TokenEvent) event);
       }

@@ -3,6 +3,7 @@ package io.tokenledger.history;
 import io.tokenledger.follow.Follower;
 import io.tokenledger.history.AuditFilter.Field;
 import io.tokenledger.sealing.Envelopes;
+import io.tokenledger.sealing.SubjectKeys;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.timeline.Moment;
@@ -306,7 +307,18 @@ public final class AuditLog {
    *
    * @param entry null when it does not match
    */
-  private record Found(long leafIndex, @Nullable AuditEntry entry) {}
+  private record Found(Sealed row, @Nullable AuditEntry entry) {
+    long leafIndex() {
+      return row.entry().leafIndex();
+    }
+  }
+
+  /**
+   * Rows that were opened together.
+   *
+   * @param nanos when that was begun, by {@link System#nanoTime}
+   */
+  private record Batch(List<Found> found, long nanos) {}
 
   /** Takes what was opened, in the order of the rows. */
   private interface Taker {
@@ -322,7 +334,7 @@ public final class AuditLog {
     ExecutorService openers =
         Executors.newFixedThreadPool(OPENERS, task -> new Thread(task, "ledger-open"));
     try {
-      Deque<Future<List<Found>>> opening = new ArrayDeque<>();
+      Deque<Future<Batch>> opening = new ArrayDeque<>();
       List<Sealed> read = new ArrayList<>();
       while (row.next()) {
         read.add(sealed(row));
@@ -330,15 +342,17 @@ public final class AuditLog {
           List<Sealed> some = read;
           opening.add(openers.submit(() -> opened(filter, some)));
           read = new ArrayList<>();
-          if (opening.size() > OPENERS && !take(opening.remove(), taker)) {
-            return;
+          while (opening.size() > OPENERS || (!opening.isEmpty() && opening.getFirst().isDone())) {
+            if (!take(filter, opening.remove(), taker)) {
+              return;
+            }
           }
         }
       }
       List<Sealed> rest = read;
       opening.add(openers.submit(() -> opened(filter, rest)));
       while (!opening.isEmpty()) {
-        if (!take(opening.remove(), taker)) {
+        if (!take(filter, opening.remove(), taker)) {
           return;
         }
       }
@@ -347,10 +361,13 @@ public final class AuditLog {
     }
   }
 
-  private static boolean take(Future<List<Found>> opened, Taker taker) throws IOException {
+  private boolean take(AuditFilter filter, Future<Batch> opened, Taker taker) throws IOException {
     try {
-      for (Found found : opened.get()) {
-        if (!taker.take(found)) {
+      Batch batch = opened.get();
+      for (Found found : batch.found()) {
+        // A slow reader must not be given what was opened before its key was destroyed.
+        boolean old = System.nanoTime() - batch.nanos() > SubjectKeys.TRUST.toNanos();
+        if (!taker.take(old ? opened(filter, found.row()) : found)) {
           return false;
         }
       }
@@ -363,15 +380,22 @@ public final class AuditLog {
     }
   }
 
-  private List<Found> opened(AuditFilter filter, List<Sealed> read) {
-    boolean opening = filter.needsOpening();
+  private Batch opened(AuditFilter filter, List<Sealed> read) {
+    long nanos = System.nanoTime();
     List<Found> found = new ArrayList<>(read.size());
     for (Sealed each : read) {
-      AuditEntry entry = opened(each);
-      boolean matches = !opening || filter.matches(entry.payload(), entry.envelope());
-      found.add(new Found(entry.leafIndex(), matches ? entry : null));
+      if (Thread.currentThread().isInterrupted()) {
+        break; // Nobody takes it any more.
+      }
+      found.add(opened(filter, each));
     }
-    return found;
+    return new Batch(found, nanos);
+  }
+
+  private Found opened(AuditFilter filter, Sealed row) {
+    AuditEntry entry = opened(row);
+    boolean matches = !filter.needsOpening() || filter.matches(entry.payload(), entry.envelope());
+    return new Found(row, matches ? entry : null);
   }
 
   /** All events of a period among the first so many leaves, counted by type and outcome. */

@@ -5,11 +5,13 @@ import io.tokenledger.follow.CopyRows;
 import io.tokenledger.follow.Header;
 import io.tokenledger.follow.Leaf;
 import io.tokenledger.follow.Projection;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.store.Locks;
 import io.tokenledger.store.UnreadableEvent;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
+import java.time.Instant;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -99,7 +101,7 @@ public final class AuditLogTable implements Projection {
       statement.setArray(
           1, connection.createArrayOf("bigint", leaves.stream().map(Leaf::leafIndex).toArray()));
       statement.setArray(
-          2, connection.createArrayOf("text", leaves.stream().map(Leaf::occurredAt).toArray()));
+          2, connection.createArrayOf("text", leaves.stream().map(AuditLogTable::time).toArray()));
       statement.executeUpdate();
     }
   }
@@ -126,6 +128,17 @@ public final class AuditLogTable implements Projection {
     return new CopyRows(COPY_SPANS);
   }
 
+  /** Of a quarantined leaf whose time is none the earliest that there is. */
+  public static String time(Leaf leaf) {
+    try {
+      EventReader.requireTime(leaf.occurredAt());
+      return leaf.occurredAt();
+    } catch (UnreadableEvent e) {
+      requireQuarantined(leaf, e);
+      return Instant.EPOCH.toString();
+    }
+  }
+
   private static @Nullable Object[] values(Leaf leaf) {
     Header header = leaf.header();
     long count = 1;
@@ -144,7 +157,7 @@ public final class AuditLogTable implements Projection {
     return new Object[] {
       leaf.leafIndex(),
       leaf.globalIndex(),
-      leaf.occurredAt(),
+      time(leaf),
       leaf.eventType(),
       header.action(),
       header.outcome(),

@@ -5,6 +5,7 @@ import com.zaxxer.hikari.HikariDataSource;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.archive.Archive;
+import io.tokenledger.archive.ArchiveRefused;
 import io.tokenledger.archive.ArchiveRestore;
 import io.tokenledger.attest.TimestampClient;
 import io.tokenledger.attest.WitnessClient;
@@ -148,6 +149,7 @@ public final class Ledger implements AutoCloseable {
        WHERE key_name = 'ledger'
       """;
 
+  private final EventTable table;
   private final HikariDataSource writers;
   private final HikariDataSource readers;
   private final HikariDataSource decisions;
@@ -206,7 +208,7 @@ public final class Ledger implements AutoCloseable {
     this.envelopes = envelopes;
     this.key = key;
     this.followers = followers(options, envelopes, reader);
-    EventTable table = new EventTable(key);
+    this.table = new EventTable(key);
     Transactions transactions = new Transactions(writers);
     EventStorage storage =
         EventStorage.create(table, new SnapshotTable(key), envelopes, transactions, reader);
@@ -338,7 +340,7 @@ public final class Ledger implements AutoCloseable {
                   this::wake,
                   meters);
       this.archiveRestore =
-          archive == null ? null : archive.restore(() -> owner(options.database()));
+          archive == null ? null : archive.restore(() -> owner(options.database()), table);
       this.pruning =
           new Pruning(
               writers,
@@ -835,7 +837,7 @@ public final class Ledger implements AutoCloseable {
       connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
       try {
         return new BundleWriter(
-                connection, text -> ownSigner.sign(text, checkpoint.generation()).toString())
+                connection, table, text -> ownSigner.sign(text, checkpoint.generation()).toString())
             .write(checkpoint.note(), ownSigner.verifierKeys(checkpoint.generation()), range, out);
       } finally {
         connection.rollback();
@@ -901,7 +903,15 @@ public final class Ledger implements AutoCloseable {
   }
 
   private OptionalLong archived() {
-    return archive == null ? OptionalLong.empty() : OptionalLong.of(archive.next());
+    if (archive == null) {
+      return OptionalLong.empty();
+    }
+    try {
+      return OptionalLong.of(archive.next());
+    } catch (ArchiveRefused e) {
+      LOG.warn("nothing counts as archived: {}", e.getMessage());
+      return OptionalLong.of(0);
+    }
   }
 
   /** For how long bodies are kept. */

@@ -26,8 +26,9 @@ import org.jspecify.annotations.Nullable;
 public final class LegalHolds {
 
   /**
-   * Whether a {@code hold} holds and an {@code event} lies within all its bounds. Names of tokens
-   * are compared as they stand in an envelope, which may be no JSON.
+   * Whether a {@code hold} holds and an {@code event} lies within all its bounds. Names and ids of
+   * tokens are compared as they stand in an envelope, which may be no JSON, and which may have only
+   * the id of who was refused.
    */
   static final String COVERS =
       """
@@ -36,7 +37,12 @@ public final class LegalHolds {
                OR strpos(event.metadata, '"subject":"' || hold.subject || '"') > 0)
              AND (hold.token_name IS NULL
                OR event.aggregate_id = 'token:' || hold.token_name
-               OR strpos(event.metadata, '"name":' || to_json(hold.token_name)::text) > 0)
+               OR strpos(event.metadata, '"name":' || to_json(hold.token_name)::text) > 0
+               OR EXISTS (SELECT 1
+                            FROM views.token_lookup AS bearer
+                           WHERE bearer.token_name = hold.token_name
+                             AND strpos(event.metadata,
+                                        '"id":"token:' || bearer.token_id || '"') > 0))
              AND (hold.held_from IS NULL
                OR event.occurred_at::timestamptz >= hold.held_from)
              AND (hold.held_until IS NULL

@@ -5,11 +5,14 @@ import static java.util.Objects.requireNonNull;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.audit.ControlEvent.EventsPruned;
+import io.tokenledger.audit.ControlEvent.EventsWithheld;
+import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.audit.RetentionClass;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sequence.LogEntries;
 import io.tokenledger.sequence.LogRow;
+import io.tokenledger.sequence.LogTable;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
@@ -28,8 +31,10 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
@@ -61,7 +66,10 @@ public final class Pruning implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Pruning.class);
   private static final Duration ROUND = Duration.ofSeconds(15);
-  private static final Duration INTERVAL = Duration.ofHours(1);
+
+  /** A decision is an event for good, and bundles carry it. */
+  private static final Duration INTERVAL = Duration.ofDays(1);
+
   private static final Duration CLOSE_LIMIT = Duration.ofSeconds(30);
 
   /** Rows that one transaction changes: holds wait no longer than for these. */
@@ -94,21 +102,28 @@ public final class Pruning implements AutoCloseable {
        ORDER BY next_leaf, what
       """;
 
+  /**
+   * Old by the node's clock and by the database's. What no node wrote is kept as evidence; nothing
+   * in such a row is believed, not even that its time is one.
+   */
   private static final String DUE =
       """
       SELECT leaf.leaf_index,
-             EXISTS (SELECT 1
-                       FROM state.legal_hold AS hold
-                      WHERE\s"""
+             CASE WHEN NOT leaf.mac_valid THEN true
+                  ELSE EXISTS (SELECT 1
+                                 FROM state.legal_hold AS hold
+                                WHERE\s"""
           + LegalHolds.COVERS
           + """
-             ) AS held
-        FROM ledger.event     AS event
-        JOIN audit.leaf       AS leaf ON leaf.global_index = event.global_index
-        JOIN state.event_salt AS salt ON salt.event_id     = event.event_id
+                       ) END AS held
+        FROM ledger.event          AS event
+        JOIN audit.leaf            AS leaf ON leaf.global_index = event.global_index
+        LEFT JOIN state.event_salt AS salt ON salt.event_id     = event.event_id
        WHERE event.event_type = ANY (?::text[])
-         AND event.occurred_at::timestamptz < ?
-         AND leaf.leaf_index < ?
+         AND event.recorded_at < ?
+         AND leaf.leaf_index   < ?
+         AND CASE WHEN NOT leaf.mac_valid THEN true
+                  ELSE salt.event_id IS NOT NULL AND event.occurred_at::timestamptz < ? END
        ORDER BY leaf.leaf_index
       """;
 
@@ -119,12 +134,13 @@ public final class Pruning implements AutoCloseable {
         JOIN ledger.event AS event ON event.global_index = leaf.global_index
        WHERE leaf.leaf_index >= ?
          AND leaf.leaf_index <  ?
-         AND EXISTS (SELECT 1
-                       FROM state.legal_hold AS hold
-                      WHERE\s"""
+         AND CASE WHEN NOT leaf.mac_valid THEN true
+                  ELSE EXISTS (SELECT 1
+                                 FROM state.legal_hold AS hold
+                                WHERE\s"""
           + LegalHolds.COVERS
           + """
-             )
+                       ) END
       """;
 
   private static final String ADD =
@@ -143,10 +159,17 @@ public final class Pruning implements AutoCloseable {
 
   private static final String SETTLED_ONES =
       """
-      SELECT prune.event_id, leaf.leaf_index, event.event_type, event.revision, event.payload
-        FROM state.prune  AS prune
-        JOIN audit.leaf   AS leaf  ON leaf.event_id = prune.event_id
-        JOIN ledger.event AS event ON event.global_index = leaf.global_index
+      SELECT leaf.leaf_index, leaf.entry,
+             event.global_index, event.event_id, event.aggregate_id, event.sequence_number,
+             event.aggregate_type, event.event_type, event.revision, event.occurred_at,
+             event.payload, event.metadata, event.mac,
+             to_char(event.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+               AS recorded_at,
+             salt.payload_salt, salt.metadata_salt
+        FROM state.prune           AS prune
+        JOIN audit.leaf            AS leaf  ON leaf.event_id = prune.event_id
+        JOIN ledger.event          AS event ON event.global_index = leaf.global_index
+        LEFT JOIN state.event_salt AS salt  ON salt.event_id = event.event_id
        WHERE prune.completed_at IS NULL
          AND EXISTS (SELECT 1
                        FROM audit.checkpoint AS checkpoint
@@ -162,6 +185,7 @@ public final class Pruning implements AutoCloseable {
              event.event_type, event.revision, event.payload
         FROM state.prune  AS prune
         JOIN ledger.event AS event ON event.event_id = prune.event_id
+       WHERE event.event_type = 'EventsPruned'
        ORDER BY prune.decided_at DESC, prune.event_id DESC
        LIMIT ?
       """;
@@ -177,8 +201,15 @@ public final class Pruning implements AutoCloseable {
       """
       UPDATE state.prune
          SET completed_at = clock_timestamp(),
-             trouble      = NULL
+             trouble      = NULL,
+             withheld_by  = ?
        WHERE event_id     = ?
+      """;
+
+  /** The database's: what is old is not for the clock of one node to say. */
+  private static final String CLOCK =
+      """
+      SELECT clock_timestamp()
       """;
 
   private final DataSource writers;
@@ -189,6 +220,7 @@ public final class Pruning implements AutoCloseable {
   private final BooleanSupplier due;
   private final Runnable wake;
   private final Counter pruned;
+  private final Map<String, Progress> begun = new HashMap<>();
   private Instant nextLook = Instant.EPOCH;
   private @Nullable ScheduledFuture<?> rounds;
   private final ScheduledExecutorService timer =
@@ -208,6 +240,24 @@ public final class Pruning implements AutoCloseable {
   public record Waiting(String what, long nextLeaf) {}
 
   private record Settled(String eventId, long leafIndex, EventsPruned event) {}
+
+  /** How far a decision is carried out: one that is hindered goes on where it stopped. */
+  private static final class Progress {
+    private long next;
+    private long done;
+    private final List<String> kept = new ArrayList<>();
+
+    private Progress(long from) {
+      next = from;
+    }
+  }
+
+  /**
+   * What was done of some leaves.
+   *
+   * @param kept what a hold keeps of them though it was decided, {@code FIRST-LAST} each
+   */
+  private record Done(int count, List<String> kept) {}
 
   /** What cannot be carried out, for this reason. */
   private static final class Hindered extends Exception {
@@ -260,7 +310,7 @@ public final class Pruning implements AutoCloseable {
       return;
     }
     try {
-      Instant now = Instant.now();
+      Instant now = clock();
       complete(now);
       if (!now.isBefore(nextLook)) {
         nextLook = now.plus(INTERVAL);
@@ -286,9 +336,21 @@ public final class Pruning implements AutoCloseable {
    */
   public List<Prune> run(RequestContext context, boolean dryRun) {
     try {
-      return decide(context, dryRun, true, Instant.now());
+      return decide(context, dryRun, true, clock());
     } catch (SQLException e) {
       throw new LedgerUnavailable("nothing was decided", e);
+    }
+  }
+
+  private Instant clock() throws SQLException {
+    try (Connection connection = writers.getConnection();
+        PreparedStatement statement = connection.prepareStatement(CLOCK)) {
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getObject(1, OffsetDateTime.class).toInstant();
+      } finally {
+        connection.rollback();
+      }
     }
   }
 
@@ -304,11 +366,12 @@ public final class Pruning implements AutoCloseable {
     if (!dryRun) {
       requireOwner();
     }
-    // It reads the archive, which may take its time, and has no business under a lock.
     long end = waiting().stream().mapToLong(Waiting::nextLeaf).min().orElse(0);
     try (Connection connection = writers.getConnection()) {
       try {
-        LegalHolds.lock(connection);
+        Recorded.requireAgreed(connection, table);
+        // May read all that a class has, and so without the lock: a hold that comes meanwhile is
+        // seen when the bodies go.
         List<RetentionPolicy> ending = ending(connection);
         List<EventsPruned> events = new ArrayList<>();
         for (RetentionPolicy policy : ending) {
@@ -323,8 +386,12 @@ public final class Pruning implements AutoCloseable {
         if (dryRun) {
           return due.stream().map(each -> new Prune(each, null, null, null, null)).toList();
         }
+        LegalHolds.lock(connection);
         List<Prune> decided = new ArrayList<>();
         for (EventsPruned each : asked && due.isEmpty() ? events : due) {
+          if (isChanged(connection, ending, each.retentionClass())) {
+            continue;
+          }
           String eventId = requests.append(connection, List.of(each), context).get(0);
           if (each.eventCount() > 0) {
             add(connection, eventId, each);
@@ -338,6 +405,17 @@ public final class Pruning implements AutoCloseable {
         connection.rollback();
       }
     }
+  }
+
+  /** Whether someone was quicker: said something else of that class, or decided. */
+  private static boolean isChanged(
+      Connection connection, List<RetentionPolicy> ending, String retentionClass)
+      throws SQLException {
+    RetentionClass named = RetentionClass.named(retentionClass).orElseThrow();
+    return isOpen(connection, named)
+        || ending(connection).stream()
+            .filter(policy -> policy.retentionClass() == named)
+            .noneMatch(ending::contains);
   }
 
   private boolean isAnyEnding() throws SQLException {
@@ -400,6 +478,7 @@ public final class Pruning implements AutoCloseable {
       statement.setArray(1, connection.createArrayOf("text", types.toArray()));
       statement.setObject(2, before.atOffset(ZoneOffset.UTC));
       statement.setLong(3, end);
+      statement.setObject(4, before.atOffset(ZoneOffset.UTC));
       try (ResultSet row = statement.executeQuery()) {
         while (row.next() && kept.size() < MAX_KEPT) {
           long leaf = row.getLong("leaf_index");
@@ -506,45 +585,112 @@ public final class Pruning implements AutoCloseable {
    */
   public void complete(Instant now) throws SQLException {
     for (Settled each : settled(now.minus(SETTLED))) {
+      Progress progress =
+          begun.computeIfAbsent(each.eventId(), key -> new Progress(each.event().from()));
       try {
-        long done = 0;
-        for (long from = each.event().from(); from < each.event().to(); from += CHUNK) {
-          done += prune(each, from, Math.min(from + CHUNK, each.event().to()));
+        requireAgreed();
+        while (progress.next < each.event().to()) {
+          long to = Math.min(progress.next + CHUNK, each.event().to());
+          Done done = prune(each, progress.next, to);
+          progress.done += done.count();
+          progress.kept.addAll(done.kept());
+          progress.next = to;
         }
-        change(COMPLETE, each.eventId());
-        pruned.increment(done);
-        LOG.info("the bodies of {} events are gone, as leaf {} says", done, each.leafIndex());
-      } catch (Hindered e) {
+        completed(each, progress.kept);
+        begun.remove(each.eventId());
+        pruned.increment(progress.done);
+        LOG.info(
+            "the bodies of {} events are gone, as leaf {} says", progress.done, each.leafIndex());
+      } catch (Hindered | PrivacyRefused e) {
         LOG.warn("what leaf {} says is not done: {}", each.leafIndex(), e.getMessage());
-        change(TROUBLE, String.valueOf(e.getMessage()), each.eventId());
+        trouble(each.eventId(), String.valueOf(e.getMessage()));
       }
     }
   }
 
+  private void requireAgreed() throws SQLException {
+    try (Connection connection = writers.getConnection()) {
+      try {
+        Recorded.requireAgreed(connection, table);
+      } finally {
+        connection.rollback();
+      }
+    }
+  }
+
+  /** What a hold kept is said before anything else can explain that it is gone. */
+  private void completed(Settled settled, List<String> kept) throws SQLException {
+    try (Connection connection = writers.getConnection()) {
+      try {
+        String withheldBy = null;
+        if (!kept.isEmpty()) {
+          withheldBy =
+              requests
+                  .append(
+                      connection,
+                      List.of(
+                          new EventsWithheld(
+                              settled.event().retentionClass(),
+                              settled.eventId(),
+                              settled.leafIndex(),
+                              kept)),
+                      RequestContext.ofNode("clock", "retention", UUID.randomUUID().toString()))
+                  .get(0);
+        }
+        try (PreparedStatement statement = connection.prepareStatement(COMPLETE)) {
+          statement.setString(1, withheldBy);
+          statement.setString(2, settled.eventId());
+          statement.executeUpdate();
+        }
+        connection.commit();
+      } finally {
+        connection.rollback();
+      }
+    }
+    wake.run();
+  }
+
+  /** A decision that no node made, or that is not what its leaf says, is not carried out. */
   private List<Settled> settled(Instant signedBefore) throws SQLException {
     List<Settled> settled = new ArrayList<>();
+    List<String> forged = new ArrayList<>();
+    LogEntries entries = new LogEntries();
     try (Connection connection = writers.getConnection();
         PreparedStatement statement = connection.prepareStatement(SETTLED_ONES)) {
       statement.setObject(1, signedBefore.atOffset(ZoneOffset.UTC));
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
-          settled.add(
-              new Settled(row.getString("event_id"), row.getLong("leaf_index"), event(row)));
+          LogRow event = LogTable.read(row);
+          boolean genuine =
+              event.row().eventType().equals(EventType.EVENTS_PRUNED.storedName())
+                  && table.isOurs(event.row(), event.mac())
+                  && Arrays.equals(entries.write(event), row.getBytes("entry"));
+          if (genuine) {
+            settled.add(new Settled(event.row().eventId(), row.getLong("leaf_index"), event(row)));
+          } else {
+            forged.add(event.row().eventId());
+          }
         }
       } finally {
         connection.rollback();
       }
     }
+    for (String eventId : forged) {
+      LOG.warn("the event {} is no decision of a node: see verify", eventId);
+      trouble(eventId, "it is no decision of a node: see verify");
+    }
     return settled;
   }
 
   /** A row that is not what its leaf says is left as it is: it is evidence. */
-  private int prune(Settled settled, long from, long to) throws SQLException, Hindered {
+  private Done prune(Settled settled, long from, long to) throws SQLException, Hindered {
     PrunedLeaves covered = new PrunedLeaves();
     covered.add(settled.leafIndex(), settled.event());
     LogEntries entries = new LogEntries();
     List<EventTable.Row> left = new ArrayList<>();
     List<Long> broken = new ArrayList<>();
+    List<String> kept = new ArrayList<>();
+    long[] run = {-1, -1};
     try (Connection connection = owner.connect()) {
       connection.setAutoCommit(false);
       try {
@@ -556,14 +702,17 @@ public final class Pruning implements AutoCloseable {
             to,
             leaf -> {
               LogRow event = leaf.event();
-              if (held.contains(leaf.leafIndex())
-                  || !covered.cover(leaf.leafIndex(), leaf.entry())) {
+              if (!covered.cover(leaf.leafIndex(), leaf.entry())) {
                 return;
               }
-              if (event != null
-                  && event.payloadSalt() == null
-                  && event.metadataSalt() == null
-                  && PrunedBody.isAll(event.row().payload(), event.row().metadata())) {
+              boolean isLeft = event != null && event.hasNoBody();
+              if (held.contains(leaf.leafIndex()) && !isLeft) {
+                run[0] = run[0] < 0 ? leaf.leafIndex() : run[0];
+                run[1] = leaf.leafIndex();
+                return;
+              }
+              end(run, kept);
+              if (isLeft) {
                 return;
               }
               if (event == null
@@ -571,33 +720,28 @@ public final class Pruning implements AutoCloseable {
                   || !table.isOurs(event.row(), event.mac())) {
                 broken.add(leaf.leafIndex());
               } else {
-                left.add(left(event.row()));
+                left.add(PrunedBody.leftOf(event.row()));
               }
             });
         if (!broken.isEmpty()) {
           throw new Hindered("leaf " + broken.get(0) + " is not what the log says: see verify");
         }
+        end(run, kept);
         table.prune(connection, left);
         connection.commit();
-        return left.size();
+        return new Done(left.size(), kept);
       } finally {
         connection.rollback();
       }
     }
   }
 
-  private static EventTable.Row left(EventTable.Row row) {
-    PrunedBody body = PrunedBody.of(row.payload(), row.metadata());
-    return new EventTable.Row(
-        row.eventId(),
-        row.aggregateId(),
-        row.sequenceNumber(),
-        row.aggregateType(),
-        row.eventType(),
-        row.revision(),
-        row.occurredAt(),
-        body.payload(),
-        body.metadata());
+  /** Ends a run of leaves that are held. */
+  private static void end(long[] run, List<String> kept) {
+    if (run[0] >= 0) {
+      kept.add(run[0] + "-" + run[1]);
+      run[0] = -1;
+    }
   }
 
   private static Set<Long> held(Connection connection, long from, long to) throws SQLException {
@@ -614,12 +758,11 @@ public final class Pruning implements AutoCloseable {
     return held;
   }
 
-  private void change(String sql, String... values) throws SQLException {
+  private void trouble(String eventId, String what) throws SQLException {
     try (Connection connection = writers.getConnection();
-        PreparedStatement statement = connection.prepareStatement(sql)) {
-      for (int i = 0; i < values.length; i++) {
-        statement.setString(i + 1, values[i]);
-      }
+        PreparedStatement statement = connection.prepareStatement(TROUBLE)) {
+      statement.setString(1, what);
+      statement.setString(2, eventId);
       statement.executeUpdate();
       connection.commit();
     }

@@ -27,10 +27,30 @@ public final class Retention {
   /** A century. */
   public static final int MAX_DAYS = 36_500;
 
+  /** So long a second token has to ask for the same. */
+  private static final int PROPOSAL_DAYS = 7;
+
+  /** A proposal stands for some days, and while the token that made it is live. */
   private static final String POLICIES =
       """
-      SELECT class, days, changed_at, proposed_days, proposed_by_token_id, proposed_at
-        FROM state.retention
+      SELECT class, days, changed_at,
+             CASE WHEN stands THEN proposed_days        END AS proposed_days,
+             CASE WHEN stands THEN proposed_by_token_id END AS proposed_by_token_id,
+             CASE WHEN stands THEN proposed_at          END AS proposed_at
+        FROM (SELECT said.*,
+                     said.proposed_at > clock_timestamp() - make_interval(days => ?)
+                     AND (said.proposed_by_token_id IS NULL
+                       OR EXISTS (SELECT 1
+                                    FROM views.token_lookup AS proposer
+                                   CROSS JOIN (SELECT extract(epoch FROM clock_timestamp()) * 1000
+                                                        AS now_ms) AS clock
+                                   WHERE proposer.token_id = said.proposed_by_token_id
+                                     AND proposer.revoked_at_ms   IS NULL
+                                     AND proposer.suspended_at_ms IS NULL
+                                     AND coalesce(proposer.superseded_at_ms, now_ms + 1) > now_ms
+                                     AND coalesce(proposer.expires_at_ms, now_ms + 1) > now_ms))
+                       AS stands
+                FROM state.retention AS said) AS known
       """;
 
   private static final String IN_FORCE =
@@ -167,21 +187,23 @@ public final class Retention {
   /** What was said of a class; of the others nothing. */
   static Map<RetentionClass, RetentionPolicy> policies(Connection connection) throws SQLException {
     Map<RetentionClass, RetentionPolicy> policies = new EnumMap<>(RetentionClass.class);
-    try (PreparedStatement statement = connection.prepareStatement(POLICIES);
-        ResultSet row = statement.executeQuery()) {
-      while (row.next()) {
-        RetentionClass named = RetentionClass.named(row.getString("class")).orElse(null);
-        if (named != null) {
-          OffsetDateTime proposedAt = row.getObject("proposed_at", OffsetDateTime.class);
-          policies.put(
-              named,
-              new RetentionPolicy(
-                  named,
-                  row.getObject("days", Integer.class),
-                  row.getObject("changed_at", OffsetDateTime.class).toInstant(),
-                  row.getObject("proposed_days", Integer.class),
-                  row.getObject("proposed_by_token_id", Long.class),
-                  proposedAt == null ? null : proposedAt.toInstant()));
+    try (PreparedStatement statement = connection.prepareStatement(POLICIES)) {
+      statement.setInt(1, PROPOSAL_DAYS);
+      try (ResultSet row = statement.executeQuery()) {
+        while (row.next()) {
+          RetentionClass named = RetentionClass.named(row.getString("class")).orElse(null);
+          if (named != null) {
+            OffsetDateTime proposedAt = row.getObject("proposed_at", OffsetDateTime.class);
+            policies.put(
+                named,
+                new RetentionPolicy(
+                    named,
+                    row.getObject("days", Integer.class),
+                    row.getObject("changed_at", OffsetDateTime.class).toInstant(),
+                    row.getObject("proposed_days", Integer.class),
+                    row.getObject("proposed_by_token_id", Long.class),
+                    proposedAt == null ? null : proposedAt.toInstant()));
+          }
         }
       }
     }

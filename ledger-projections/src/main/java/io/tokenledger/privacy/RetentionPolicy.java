@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param days in force, 1 to 36500; null for without end
  * @param changedAt since when; null while nobody said anything
- * @param proposedDays shorter, and waits for a second token; null when nothing does
+ * @param proposedDays shorter, and waits for a second token, for seven days and while the first is
+ *     live; null when nothing does
  * @param proposedByTokenId who may not be the second; null for others than tokens
  */
 public record RetentionPolicy(

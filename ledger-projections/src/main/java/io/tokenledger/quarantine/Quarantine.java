@@ -72,7 +72,8 @@ public final class Quarantine {
 
   private static final String EVENT =
       """
-      SELECT global_index, aggregate_id, aggregate_type, event_type, revision, payload, metadata
+      SELECT global_index, aggregate_id, aggregate_type, event_type, revision, occurred_at,
+             payload, metadata
         FROM ledger.event
        WHERE event_id = ?
       """;
@@ -94,6 +95,7 @@ public final class Quarantine {
       String aggregateType,
       String type,
       String revision,
+      String occurredAt,
       String payload,
       String metadata) {}
 
@@ -279,6 +281,7 @@ public final class Quarantine {
   private @Nullable UnreadableEvent unreadable(Event event) {
     try {
       reader.read(event.type(), event.revision(), event.payload());
+      EventReader.requireTime(event.occurredAt());
       if (!JSON.readTree(event.metadata()).isObject()) {
         throw new UnreadableEvent("broken envelope", new IllegalArgumentException("no object"));
       }
@@ -303,6 +306,7 @@ public final class Quarantine {
             row.getString("aggregate_type"),
             row.getString("event_type"),
             row.getString("revision"),
+            row.getString("occurred_at"),
             row.getString("payload"),
             row.getString("metadata"));
       }

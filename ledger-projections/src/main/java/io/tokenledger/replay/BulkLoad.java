@@ -230,7 +230,7 @@ final class BulkLoad {
 
   private boolean isAfterMoment(Leaf leaf) {
     Instant until = job.toTime();
-    return until != null && Instant.parse(leaf.occurredAt()).isAfter(until);
+    return until != null && Instant.parse(AuditLogTable.time(leaf)).isAfter(until);
   }
 
   private void take(Leaf leaf) {
@@ -247,6 +247,7 @@ final class BulkLoad {
       return;
     }
     try {
+      EventReader.requireTime(leaf.occurredAt());
       for (Object event : reader.read(leaf.eventType(), leaf.revision(), leaf.payload())) {
         for (Fold fold : folds) {
           fold.take(leaf, (TokenEvent) event);
@@ -333,7 +334,7 @@ final class BulkLoad {
             first = Instant.MAX;
             last = Instant.MIN;
           }
-          Instant at = Instant.parse(leaf.occurredAt());
+          Instant at = Instant.parse(AuditLogTable.time(leaf));
           first = at.isBefore(first) ? at : first;
           last = at.isAfter(last) ? at : last;
           events++;

@@ -782,6 +782,9 @@ public final class RequestLog implements AutoCloseable {
     if (event instanceof ControlEvent.EventsPruned pruned) {
       return done(event, "retention", "retention:" + pruned.retentionClass());
     }
+    if (event instanceof ControlEvent.EventsWithheld withheld) {
+      return done(event, "retention", "retention:" + withheld.retentionClass());
+    }
     if (event instanceof ControlEvent.LegalHoldPlaced placed) {
       return done(event, "hold", "hold:" + placed.hold());
     }

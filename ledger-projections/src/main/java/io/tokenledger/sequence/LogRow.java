@@ -1,6 +1,7 @@
 package io.tokenledger.sequence;
 
 import io.tokenledger.store.EventTable;
+import io.tokenledger.store.PrunedBody;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,4 +19,12 @@ public record LogRow(
     byte[] mac,
     String recordedAt,
     byte @Nullable [] payloadSalt,
-    byte @Nullable [] metadataSalt) {}
+    byte @Nullable [] metadataSalt) {
+
+  /** Whether nothing is left of it but what is left at the end of its retention. */
+  public boolean hasNoBody() {
+    return payloadSalt == null
+        && metadataSalt == null
+        && PrunedBody.isAll(row.payload(), row.metadata());
+  }
+}

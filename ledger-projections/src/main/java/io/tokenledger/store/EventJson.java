@@ -11,6 +11,7 @@ import io.tokenledger.audit.ControlEvent.DeliveryRefused;
 import io.tokenledger.audit.ControlEvent.EventQuarantined;
 import io.tokenledger.audit.ControlEvent.EventReleased;
 import io.tokenledger.audit.ControlEvent.EventsPruned;
+import io.tokenledger.audit.ControlEvent.EventsWithheld;
 import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.ControlEvent.GrantDriftFound;
 import io.tokenledger.audit.ControlEvent.LegalHoldLifted;
@@ -268,6 +269,12 @@ public final class EventJson {
       json.put("event_count", pruned.eventCount());
       ArrayNode kept = json.putArray("kept");
       pruned.kept().forEach(kept::add);
+    } else if (event instanceof EventsWithheld withheld) {
+      json.put("retention_class", withheld.retentionClass());
+      json.put("decision", withheld.decision());
+      json.put("leaf_index", withheld.leafIndex());
+      ArrayNode kept = json.putArray("kept");
+      withheld.kept().forEach(kept::add);
     } else if (event instanceof EventQuarantined quarantined) {
       json.put("global_index", quarantined.globalIndex());
       json.put("event_id", quarantined.eventId());
@@ -585,6 +592,12 @@ public final class EventJson {
               number(json, "from"),
               number(json, "to"),
               number(json, "event_count"),
+              strings(json, "kept"));
+      case EVENTS_WITHHELD ->
+          new EventsWithheld(
+              string(json, "retention_class"),
+              string(json, "decision"),
+              number(json, "leaf_index"),
               strings(json, "kept"));
       case PROJECTION_DRIFT_FOUND ->
           new ProjectionDriftFound(

@@ -4,6 +4,7 @@ import io.tokenledger.audit.EventType;
 import io.tokenledger.store.Upcasters.Form;
 import io.tokenledger.store.Upcasters.Payload;
 import java.time.DateTimeException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -71,5 +72,19 @@ public final class EventReader {
   public boolean reads(String type, String revision) {
     return upcasters.know(new Form(type, revision))
         || EventType.named(type).filter(known -> known.revision().equals(revision)).isPresent();
+  }
+
+  /**
+   * Whoever can change rows can make the time of one none, and who casts it would fail.
+   *
+   * @param occurredAt as stored
+   * @throws UnreadableEvent when it is no time
+   */
+  public static void requireTime(String occurredAt) {
+    try {
+      Instant.parse(occurredAt);
+    } catch (DateTimeException e) {
+      throw new UnreadableEvent("broken time", e);
+    }
   }
 }

@@ -351,6 +351,32 @@ public final class EventTable {
       byte[] payloadSalt,
       byte[] metadataSalt)
       throws SQLException {
+    restore(connection, globalIndex, event, mac, recordedAt);
+    try (PreparedStatement statement = connection.prepareStatement(RESTORE_SALTS)) {
+      statement.setString(1, event.eventId());
+      statement.setBytes(2, payloadSalt);
+      statement.setBytes(3, metadataSalt);
+      statement.executeUpdate();
+    }
+  }
+
+  /**
+   * The same for an event at the end of its retention: with a MAC of its own and without salts.
+   *
+   * @param left what is left of it
+   */
+  public void restorePruned(Connection connection, long globalIndex, Row left, String recordedAt)
+      throws SQLException {
+    restore(connection, globalIndex, left, mac(left), recordedAt);
+    try (PreparedStatement statement = connection.prepareStatement(DELETE_SALTS)) {
+      statement.setArray(1, connection.createArrayOf("text", new String[] {left.eventId()}));
+      statement.executeUpdate();
+    }
+  }
+
+  private static void restore(
+      Connection connection, long globalIndex, Row event, byte[] mac, String recordedAt)
+      throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(RESTORE)) {
       statement.setLong(1, globalIndex);
       statement.setString(2, event.eventId());
@@ -364,12 +390,6 @@ public final class EventTable {
       statement.setString(10, event.metadata());
       statement.setBytes(11, mac);
       statement.setString(12, recordedAt);
-      statement.executeUpdate();
-    }
-    try (PreparedStatement statement = connection.prepareStatement(RESTORE_SALTS)) {
-      statement.setString(1, event.eventId());
-      statement.setBytes(2, payloadSalt);
-      statement.setBytes(3, metadataSalt);
       statement.executeUpdate();
     }
   }

@@ -52,6 +52,21 @@ public record PrunedBody(String payload, String metadata) {
     return new PrunedBody(body.toString(), header.toString());
   }
 
+  /** A row with what is left of its body. */
+  public static EventTable.Row leftOf(EventTable.Row row) {
+    PrunedBody body = of(row.payload(), row.metadata());
+    return new EventTable.Row(
+        row.eventId(),
+        row.aggregateId(),
+        row.sequenceNumber(),
+        row.aggregateType(),
+        row.eventType(),
+        row.revision(),
+        row.occurredAt(),
+        body.payload(),
+        body.metadata());
+  }
+
   private static void only(ObjectNode header, String name, List<String> fields) {
     if (header.path(name).isObject()) {
       ObjectNode some = JSON.createObjectNode();

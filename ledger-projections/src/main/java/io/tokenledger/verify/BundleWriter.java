@@ -2,8 +2,8 @@ package io.tokenledger.verify;
 
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.StoredNodes;
+import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
-import io.tokenledger.store.PrunedBody;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.Frontier;
 import io.tokenledger.tlog.Proofs;
@@ -86,6 +86,7 @@ public final class BundleWriter {
       """;
 
   private final Connection connection;
+  private final EventTable table;
   private final UnaryOperator<String> sign;
 
   /**
@@ -113,10 +114,12 @@ public final class BundleWriter {
 
   /**
    * @param connection must see one snapshot
+   * @param table knows which rows a node wrote
    * @param sign gives the signed note of a text
    */
-  public BundleWriter(Connection connection, UnaryOperator<String> sign) {
+  public BundleWriter(Connection connection, EventTable table, UnaryOperator<String> sign) {
     this.connection = connection;
+    this.table = table;
     this.sign = sign;
   }
 
@@ -187,11 +190,12 @@ public final class BundleWriter {
                   range.to(),
                   leaf -> {
                     LogRow event = leaf.event();
-                    if (event != null && !hasNoBody(event)) {
+                    if (event != null && !event.hasNoBody()) {
                       line(file, utf8(Bodies.write(leaf.leafIndex(), event)));
                     }
                   }));
-      List<String> prunes = Prunes.covering(connection, range.from(), head.size(), nodes);
+      List<String> prunes =
+          Prunes.covering(connection, table, range.from(), range.to(), head.size(), nodes);
       if (!prunes.isEmpty()) {
         text(zip, sums, PRUNES, lines(prunes));
       }
@@ -215,12 +219,6 @@ public final class BundleWriter {
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
-  }
-
-  private static boolean hasNoBody(LogRow event) {
-    return event.payloadSalt() == null
-        && event.metadataSalt() == null
-        && PrunedBody.isAll(event.row().payload(), event.row().metadata());
   }
 
   private static byte[] signature(SignedNote note) {

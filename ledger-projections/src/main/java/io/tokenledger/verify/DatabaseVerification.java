@@ -1,11 +1,15 @@
 package io.tokenledger.verify;
 
+import io.tokenledger.audit.ControlEvent.ForgedEventFound;
 import io.tokenledger.audit.EventType;
+import io.tokenledger.sequence.LogEntries;
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.LogTable;
 import io.tokenledger.signing.CheckpointTable;
+import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.UnreadableEvent;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.InvalidTlogFormat;
 import io.tokenledger.tlog.Policy;
@@ -19,9 +23,12 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -77,13 +84,21 @@ public final class DatabaseVerification {
        LIMIT 1000
       """;
 
-  /** What explains that something cannot be read any more. */
+  /** What explains that something cannot be read any more, and which of it no node wrote. */
   private static final String EXPLANATIONS =
       """
-      SELECT leaf.leaf_index, event.event_type, event.revision, event.payload
-        FROM ledger.event AS event
-        JOIN audit.leaf   AS leaf ON leaf.global_index = event.global_index
-       WHERE event.event_type IN ('SubjectErased', 'EventsPruned')
+      SELECT leaf.leaf_index, leaf.entry,
+             event.global_index, event.event_id, event.aggregate_id, event.sequence_number,
+             event.aggregate_type, event.event_type, event.revision, event.occurred_at,
+             event.payload, event.metadata, event.mac,
+             to_char(event.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+               AS recorded_at,
+             salt.payload_salt, salt.metadata_salt
+        FROM ledger.event          AS event
+        JOIN audit.leaf            AS leaf ON leaf.global_index = event.global_index
+        LEFT JOIN state.event_salt AS salt ON salt.event_id = event.event_id
+       WHERE event.event_type IN
+             ('SubjectErased', 'EventsPruned', 'EventsWithheld', 'ForgedEventFound')
        ORDER BY leaf.leaf_index
       """;
 
@@ -207,20 +222,50 @@ public final class DatabaseVerification {
     return Policy.of(keys);
   }
 
-  /** A leaf that nobody signed yet explains no missing body: it may have come with the damage. */
+  /**
+   * A leaf that nobody signed yet explains no missing body: it may have come with the damage. Nor
+   * does one that is not what the log says, or that no node wrote: without the key of MACs, because
+   * the node that gave it its place said so.
+   */
   private void readExplanations(Connection connection) throws SQLException {
+    LogEntries entries = new LogEntries();
+    Map<Long, LogRow> explanations = new TreeMap<>();
+    Set<String> forged = new HashSet<>();
     try (PreparedStatement statement = connection.prepareStatement(EXPLANATIONS);
         ResultSet row = statement.executeQuery()) {
       while (row.next()) {
         long leafIndex = row.getLong("leaf_index");
-        String type = row.getString("event_type");
-        String payload = row.getString("payload");
-        if (type.equals(EventType.SUBJECT_ERASED.storedName())) {
-          erased.erasure(leafIndex, payload);
-        } else if (audit.isBelieved(leafIndex)) {
-          audit.pruned().add(leafIndex, type, row.getString("revision"), payload);
+        LogRow event = LogTable.read(row);
+        if (event.row().eventType().equals(EventType.SUBJECT_ERASED.storedName())) {
+          erased.erasure(leafIndex, event.row().payload());
+        } else if (event.row().eventType().equals(EventType.FORGED_EVENT_FOUND.storedName())) {
+          forged.add(forged(event));
+        } else if (audit.isBelieved(leafIndex)
+            && audit.isOurs(event)
+            && Arrays.equals(entries.write(event), row.getBytes("entry"))) {
+          explanations.put(leafIndex, event);
         }
       }
+    }
+    explanations.forEach(
+        (leafIndex, event) -> {
+          if (!forged.contains(event.row().eventId())) {
+            audit.pruned().add(leafIndex, event);
+          }
+        });
+  }
+
+  /** The id of which event that says so; empty when it cannot be read. */
+  private static String forged(LogRow event) {
+    try {
+      return EventReader.CURRENT
+          .read(event.row().eventType(), event.row().revision(), event.row().payload())
+          .stream()
+          .map(read -> ((ForgedEventFound) read).eventId())
+          .findFirst()
+          .orElse("");
+    } catch (UnreadableEvent e) {
+      return "";
     }
   }
 

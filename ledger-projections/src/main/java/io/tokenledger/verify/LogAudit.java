@@ -34,6 +34,9 @@ public final class LogAudit {
 
   static final int MAX_FINDINGS = 1_000;
 
+  private static final String FORGED = "forged_event";
+  private static final String UNCOMMITTED = "uncommitted";
+
   private static final JsonMapper JSON = JsonMapper.shared();
 
   /** Which column of the event a field of an entry speaks of. */
@@ -61,6 +64,7 @@ public final class LogAudit {
   private final @Nullable EventTable macs;
   private final Frontier.Completed completed;
   private long findingCount;
+  private @Nullable Finding difference;
   private long bodies;
   private long pending;
   private @Nullable Long believed;
@@ -181,7 +185,11 @@ public final class LogAudit {
       }
       expected = entries.write(event, LogEntries.Commitments.in(entry));
     } else if (event.payloadSalt() == null || event.metadataSalt() == null) {
-      find("salt_missing", leafIndex, event.row().eventId(), "the event has no salts");
+      if (isForgedWithoutSalts(entry, event)) {
+        find(UNCOMMITTED, leafIndex, event.row().eventId(), "the log commits to nothing of it");
+      } else {
+        find("salt_missing", leafIndex, event.row().eventId(), "the event has no salts");
+      }
       return;
     } else {
       expected = entries.write(event);
@@ -193,6 +201,16 @@ public final class LogAudit {
           field(entry, "eid"),
           "the event is not what the log says of it: " + differing(entry, expected));
     }
+  }
+
+  /**
+   * Whether it had no salts when it got its place, as far as can be told because no node wrote it.
+   */
+  private boolean isForgedWithoutSalts(byte[] entry, LogRow event) {
+    LogEntries.Commitments commitments = LogEntries.Commitments.in(entry);
+    return commitments.payload().isEmpty()
+        && commitments.metadata().isEmpty()
+        && (macs == null || !isOurs(event));
   }
 
   /** Leaves whose bodies the log says are gone. Tell it before the leaves. */
@@ -211,9 +229,14 @@ public final class LogAudit {
     requireOurs(null, event);
   }
 
+  /** Whether a node wrote that row, as far as the key of that is at hand. */
+  boolean isOurs(LogRow event) {
+    return macs == null || macs.isOurs(event.row(), event.mac());
+  }
+
   private void requireOurs(@Nullable Long leafIndex, LogRow event) {
-    if (macs != null && !macs.isOurs(event.row(), event.mac())) {
-      find("forged_event", leafIndex, event.row().eventId(), "no node wrote this row: its MAC");
+    if (!isOurs(event)) {
+      find(FORGED, leafIndex, event.row().eventId(), "no node wrote this row: its MAC");
     }
   }
 
@@ -246,8 +269,12 @@ public final class LogAudit {
   /** Adds a finding. */
   public void find(String kind, @Nullable Long leafIndex, @Nullable String eventId, String detail) {
     findingCount++;
+    Finding finding = new Finding(kind, leafIndex, eventId, detail);
     if (findings.size() < MAX_FINDINGS) {
-      findings.add(new Finding(kind, leafIndex, eventId, detail));
+      findings.add(finding);
+    }
+    if (difference == null && !kind.equals(FORGED) && !kind.equals(UNCOMMITTED)) {
+      difference = finding;
     }
   }
 
@@ -277,6 +304,14 @@ public final class LogAudit {
                                 + " covers more")));
     pruned.lines().forEach(this::note);
     return new Verdict(
-        tree.size(), tree.root(), believed, bodies, pending, findings, findingCount, notes);
+        tree.size(),
+        tree.root(),
+        believed,
+        bodies,
+        pending,
+        findings,
+        findingCount,
+        difference,
+        notes);
   }
 }

@@ -1,23 +1,20 @@
 package io.tokenledger.verify;
 
 import io.tokenledger.audit.ControlEvent.EventsPruned;
+import io.tokenledger.audit.ControlEvent.EventsWithheld;
 import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RetentionClass;
+import io.tokenledger.sequence.LogRow;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.UnreadableEvent;
-import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
-import java.sql.SQLException;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -34,46 +31,61 @@ public final class PrunedLeaves {
 
   private static final JsonMapper JSON = JsonMapper.shared();
 
-  private static final String SIGNED =
-      """
-      SELECT leaf.leaf_index, event.event_type, event.revision, event.payload
-        FROM state.prune  AS prune
-        JOIN audit.leaf   AS leaf  ON leaf.event_id = prune.event_id
-        JOIN ledger.event AS event ON event.global_index = leaf.global_index
-       WHERE leaf.leaf_index < (SELECT max(size) FROM audit.checkpoint)
-       ORDER BY leaf.leaf_index
-      """;
-
-  private final List<Prune> prunes = new ArrayList<>();
+  private final TreeMap<Long, Prune> prunes = new TreeMap<>();
+  private final Map<String, OfType> byType = new HashMap<>();
   private final Map<Long, Long> counts = new HashMap<>();
 
-  private record Prune(
-      long leafIndex, EventsPruned event, Set<String> types, TreeMap<Long, Long> kept) {
+  private record Prune(long leafIndex, EventsPruned event, TreeMap<Long, Long> kept) {
 
-    private boolean covers(long leaf, String type, Instant at) {
+    private boolean covers(long leaf, Instant occurredAt, Instant recordedAt) {
+      if (leaf < event.from()
+          || leaf >= event.to()
+          || !occurredAt.isBefore(event.before())
+          || !recordedAt.isBefore(event.before())) {
+        return false;
+      }
       Map.Entry<Long, Long> range = kept.floorEntry(leaf);
-      return leaf >= event.from()
-          && leaf < event.to()
-          && types.contains(type)
-          && at.isBefore(event.before())
-          && (range == null || range.getValue() < leaf);
+      return range == null || range.getValue() < leaf;
     }
   }
 
-  /** Those that are signed in that database. */
-  public static PrunedLeaves of(Connection connection) throws SQLException {
-    PrunedLeaves pruned = new PrunedLeaves();
-    try (PreparedStatement statement = connection.prepareStatement(SIGNED);
-        ResultSet row = statement.executeQuery()) {
-      while (row.next()) {
-        pruned.add(
-            row.getLong("leaf_index"),
-            row.getString("event_type"),
-            row.getString("revision"),
-            row.getString("payload"));
-      }
+  /** Those of a type by their first leaf. They hardly overlap, and there may be thousands. */
+  private static final class OfType {
+    private final List<Prune> prunes = new ArrayList<>();
+
+    /** The greatest {@code to} of those up to each; empty until it is asked for. */
+    private long[] reach = {};
+
+    private void add(Prune prune) {
+      prunes.add(prune);
+      reach = new long[0];
     }
-    return pruned;
+
+    private @Nullable Prune covering(long leaf, Instant occurredAt, Instant recordedAt) {
+      if (reach.length == 0) {
+        prunes.sort(Comparator.comparingLong(prune -> prune.event().from()));
+        reach = new long[prunes.size()];
+        for (int i = 0; i < reach.length; i++) {
+          reach[i] = Math.max(i == 0 ? 0 : reach[i - 1], prunes.get(i).event().to());
+        }
+      }
+      int low = 0;
+      int high = prunes.size();
+      while (low < high) {
+        int middle = (low + high) >>> 1;
+        if (prunes.get(middle).event().from() <= leaf) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+      for (int i = low - 1; i >= 0 && reach[i] > leaf; i--) {
+        if (prunes.get(i).covers(leaf, occurredAt, recordedAt)) {
+          return prunes.get(i);
+        }
+      }
+      return null;
+    }
   }
 
   /**
@@ -81,36 +93,71 @@ public final class PrunedLeaves {
    * explains nothing.
    */
   public void add(long leafIndex, EventsPruned event) {
-    TreeMap<Long, Long> kept = new TreeMap<>();
-    try {
-      for (String range : event.kept()) {
-        String[] ends = range.split("-", 2);
-        kept.put(Long.parseLong(ends[0]), Long.parseLong(ends[1]));
-      }
-    } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
+    Prune prune = new Prune(leafIndex, event, new TreeMap<>());
+    if (event.to() > leafIndex || !keep(prune, event.kept())) {
       return;
     }
-    if (event.to() <= leafIndex) {
-      Set<String> types =
-          event.types().stream().filter(PrunedLeaves::ends).collect(Collectors.toSet());
-      prunes.add(new Prune(leafIndex, event, types, kept));
+    prunes.put(leafIndex, prune);
+    event.types().stream()
+        .distinct()
+        .filter(PrunedLeaves::ends)
+        .forEach(type -> byType.computeIfAbsent(type, key -> new OfType()).add(prune));
+  }
+
+  /** Takes a leaf that narrows such a one, which must have been given before. */
+  void withhold(EventsWithheld event) {
+    Prune prune = prunes.get(event.leafIndex());
+    if (prune != null) {
+      keep(prune, event.kept());
     }
   }
 
-  /** The same by its stored form. */
-  void add(long leafIndex, String type, String revision, String payload) {
-    EventsPruned event = read(type, revision, payload);
-    if (event != null) {
-      add(leafIndex, event);
-    }
-  }
-
-  /** Null when it is none. */
-  static @Nullable EventsPruned read(String type, String revision, String payload) {
+  private static boolean keep(Prune prune, List<String> ranges) {
     try {
-      return EventReader.CURRENT.read(type, revision, payload).stream()
-          .filter(EventsPruned.class::isInstance)
-          .map(EventsPruned.class::cast)
+      for (String range : ranges) {
+        String[] ends = range.split("-", 2);
+        unite(prune.kept(), Long.parseLong(ends[0]), Long.parseLong(ends[1]));
+      }
+      return true;
+    } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
+      return false;
+    }
+  }
+
+  /** Ranges stay apart, so that the one that begins before a leaf says all of it. */
+  private static void unite(TreeMap<Long, Long> ranges, long first, long last) {
+    long from = first;
+    long to = last;
+    Map.Entry<Long, Long> before = ranges.floorEntry(from);
+    if (before != null && before.getValue() >= from) {
+      from = before.getKey();
+    }
+    Map.Entry<Long, Long> next = ranges.ceilingEntry(from);
+    while (next != null && next.getKey() <= to) {
+      to = Math.max(to, next.getValue());
+      ranges.remove(next.getKey());
+      next = ranges.ceilingEntry(from);
+    }
+    ranges.put(from, to);
+  }
+
+  /** Takes either by its stored form; others say nothing of bodies. */
+  void add(long leafIndex, LogRow event) {
+    Object read = read(event);
+    if (read instanceof EventsPruned pruned) {
+      add(leafIndex, pruned);
+    } else if (read instanceof EventsWithheld withheld) {
+      withhold(withheld);
+    }
+  }
+
+  /** Null when it is neither. */
+  static @Nullable Object read(LogRow event) {
+    try {
+      return EventReader.CURRENT
+          .read(event.row().eventType(), event.row().revision(), event.row().payload())
+          .stream()
+          .filter(each -> each instanceof EventsPruned || each instanceof EventsWithheld)
           .findFirst()
           .orElse(null);
     } catch (UnreadableEvent e) {
@@ -129,27 +176,28 @@ public final class PrunedLeaves {
     if (prunes.isEmpty()) {
       return false;
     }
-    String type;
-    Instant at;
     try {
       JsonNode json = JSON.readTree(entry);
-      type = json.path("type").asString("");
-      at = Instant.parse(json.path("at").asString(""));
+      OfType known = byType.get(json.path("type").asString(""));
+      Prune prune =
+          known == null
+              ? null
+              : known.covering(
+                  leafIndex,
+                  Instant.parse(json.path("at").asString("")),
+                  Instant.parse(json.path("rec").asString("")));
+      if (prune != null) {
+        counts.merge(prune.leafIndex(), 1L, Long::sum);
+      }
+      return prune != null;
     } catch (JacksonException | DateTimeException e) {
       return false;
     }
-    for (Prune prune : prunes) {
-      if (prune.covers(leafIndex, type, at)) {
-        counts.merge(prune.leafIndex(), 1L, Long::sum);
-        return true;
-      }
-    }
-    return false;
   }
 
   /** A sentence for each of them that explained a leaf. */
   List<String> lines() {
-    return prunes.stream()
+    return prunes.values().stream()
         .filter(prune -> counts.containsKey(prune.leafIndex()))
         .map(
             prune ->

@@ -1,11 +1,13 @@
 package io.tokenledger.verify;
 
 import io.tokenledger.audit.ControlEvent.EventsPruned;
-import io.tokenledger.audit.EventType;
+import io.tokenledger.audit.ControlEvent.EventsWithheld;
 import io.tokenledger.sequence.LogEntries;
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.LogTable;
 import io.tokenledger.sequence.StoredNodes;
+import io.tokenledger.signing.CheckpointTable;
+import io.tokenledger.store.EventTable;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.InvalidTlogFormat;
 import io.tokenledger.tlog.Proofs;
@@ -17,8 +19,9 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.Set;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -26,14 +29,15 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Leaves by which bodies went, as a bundle carries them: the event and its entry, and the proof
- * that the signed tree holds it. They may lie far behind the bundle's own range.
+ * Leaves by which bodies went, or stayed after all, as a bundle carries them: the event and its
+ * entry, and the proof that the signed tree holds it. They may lie far behind the bundle's own
+ * range.
  */
-final class Prunes {
+public final class Prunes {
 
   private static final JsonMapper JSON = JsonMapper.shared();
 
-  /** Later than the range begins, and signed. */
+  /** In leaf order: what narrows a decision comes after it. */
   private static final String LEAVES =
       """
       SELECT leaf.leaf_index, leaf.entry,
@@ -43,45 +47,96 @@ final class Prunes {
              to_char(event.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
                AS recorded_at,
              salt.payload_salt, salt.metadata_salt
-        FROM state.prune      AS prune
-        JOIN audit.leaf       AS leaf  ON leaf.event_id = prune.event_id
+        FROM (SELECT event_id, completed_at
+                FROM state.prune
+               UNION ALL
+              SELECT withheld_by, completed_at
+                FROM state.prune
+               WHERE withheld_by IS NOT NULL) AS said
+        JOIN audit.leaf       AS leaf  ON leaf.event_id = said.event_id
         JOIN ledger.event     AS event ON event.global_index = leaf.global_index
         JOIN state.event_salt AS salt  ON salt.event_id = event.event_id
        WHERE leaf.leaf_index >= ?
          AND leaf.leaf_index <  ?
+         AND (said.completed_at IS NOT NULL OR NOT ?)
        ORDER BY leaf.leaf_index
       """;
 
   private Prunes() {}
 
-  /**
-   * A line for each that speaks of a leaf from that one on.
-   *
-   * @param size of the checkpoint that they are joined to
-   */
-  static List<String> covering(Connection connection, long from, long size, StoredNodes nodes)
+  /** Takes what a node wrote and what stands in the log as its row says. */
+  private interface Taker {
+    void take(long leafIndex, byte[] entry, LogRow event);
+  }
+
+  private static void read(
+      Connection connection, EventTable table, long from, long size, boolean completed, Taker taker)
       throws SQLException {
-    List<String> lines = new ArrayList<>();
+    LogEntries entries = new LogEntries();
     try (PreparedStatement statement = connection.prepareStatement(LEAVES)) {
       statement.setLong(1, from);
       statement.setLong(2, size);
+      statement.setBoolean(3, completed);
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
           LogRow event = LogTable.read(row);
-          EventsPruned prune = prune(event);
-          if (prune != null && prune.to() > from) {
-            lines.add(line(row.getLong("leaf_index"), row.getBytes("entry"), event, size, nodes));
+          byte[] entry = row.getBytes("entry");
+          if (Arrays.equals(entries.write(event), entry)
+              && table.isOurs(event.row(), event.mac())) {
+            taker.take(row.getLong("leaf_index"), entry, event);
           }
         }
       }
     }
-    return lines;
   }
 
-  private static @Nullable EventsPruned prune(LogRow event) {
-    return event.row().eventType().equals(EventType.EVENTS_PRUNED.storedName())
-        ? PrunedLeaves.read(event.row().eventType(), event.row().revision(), event.row().payload())
-        : null;
+  /**
+   * Those that are signed in that database.
+   *
+   * @param table knows which rows a node wrote: another one explains nothing
+   * @param completed whether only those that were carried out
+   */
+  public static PrunedLeaves of(Connection connection, EventTable table, boolean completed)
+      throws SQLException {
+    PrunedLeaves pruned = new PrunedLeaves();
+    read(
+        connection,
+        table,
+        0,
+        CheckpointTable.newest(connection).map(CheckpointTable.Signed::size).orElse(0L),
+        completed,
+        (leafIndex, entry, event) -> pruned.add(leafIndex, event));
+    return pruned;
+  }
+
+  /**
+   * A line for each that speaks of a leaf of a range.
+   *
+   * @param to first leaf after the range
+   * @param size of the checkpoint that they are joined to
+   */
+  static List<String> covering(
+      Connection connection, EventTable table, long from, long to, long size, StoredNodes nodes)
+      throws SQLException {
+    List<String> lines = new ArrayList<>();
+    Set<Long> decisions = new HashSet<>();
+    read(
+        connection,
+        table,
+        from,
+        size,
+        false,
+        (leafIndex, entry, event) -> {
+          Object said = PrunedLeaves.read(event);
+          if (said instanceof EventsPruned prune && prune.to() > from && prune.from() < to) {
+            decisions.add(leafIndex);
+            lines.add(line(leafIndex, entry, event, size, nodes));
+          } else if (said instanceof EventsWithheld withheld
+              && decisions.contains(withheld.leafIndex())) {
+            lines.add(line(leafIndex, entry, event, size, nodes));
+          }
+        });
+    return lines;
   }
 
   private static String line(
@@ -106,12 +161,11 @@ final class Prunes {
       Bodies.Body body = Bodies.read(json.required("body").stringValue());
       List<TreeHash> proof = new ArrayList<>();
       json.required("proof").forEach(hash -> proof.add(TreeHash.parse(hash.stringValue())));
-      EventsPruned prune = prune(body.event());
       boolean proven =
           Arrays.equals(new LogEntries().write(body.event()), entry)
               && Proofs.isIncluded(
                   TreeHash.leaf(entry), body.leafIndex(), head.size(), head.root(), proof);
-      if (prune == null || !proven) {
+      if (PrunedLeaves.read(body.event()) == null || !proven) {
         audit.find(
             "prune_not_proven",
             body.leafIndex(),
@@ -119,7 +173,7 @@ final class Prunes {
             "the log does not say that these bodies went");
         return;
       }
-      audit.pruned().add(body.leafIndex(), prune);
+      audit.pruned().add(body.leafIndex(), body.event());
     } catch (JacksonException | IllegalArgumentException e) {
       throw new InvalidTlogFormat("not a line of " + BundleWriter.PRUNES + ": " + e.getMessage());
     }

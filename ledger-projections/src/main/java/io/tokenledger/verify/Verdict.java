@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param pending events that have no leaf yet, which the next checkpoint must cover
  * @param findings the first of them, at most {@value LogAudit#MAX_FINDINGS}
  * @param findingCount how many there were
+ * @param difference the first that is not about a row that no node wrote: such a row is recorded
+ *     and marked, and the log is still what it was; null when there is none
  * @param notes what was not checked and why
  */
 public record Verdict(
@@ -24,6 +26,7 @@ public record Verdict(
     long pending,
     List<Finding> findings,
     long findingCount,
+    @Nullable Finding difference,
     List<String> notes) {
 
   public Verdict {

@@ -151,6 +151,13 @@ class EvolutionIT {
     }
   }
 
+  private void execute(String sql) throws SQLException {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
   private void update(String sql) throws SQLException {
     try (Connection connection = TestPostgres.connect(database);
         Statement statement = connection.createStatement()) {
@@ -246,6 +253,35 @@ class EvolutionIT {
         1,
         number("SELECT count(*) FROM ledger.event WHERE payload LIKE '{\"token\":\"old\"%'"),
         "what is stored stays as it was");
+  }
+
+  /** The table takes no such row; its owner can make one of any. */
+  @Test
+  void aTimeThatIsNoneIsNamedAndCanBeQuarantined() throws Exception {
+    String timeless =
+        "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
+            + " event_type, revision, occurred_at, payload, metadata, mac) SELECT 'timeless',"
+            + " 'timeless', 0, 'Service', 'ServiceStopped', '1', '2026-13-01T00:00:00Z', '{}',"
+            + " metadata, mac FROM ledger.event WHERE aggregate_id = 'token:old'";
+    try (Ledger ledger = open(EventReader.CURRENT)) {
+      TestLedger.create(ledger, "old", TestLedger.newHash(), "db:a:read").join();
+      assertThrows(SQLException.class, () -> execute(timeless));
+      execute("ALTER TABLE ledger.event DROP CONSTRAINT event_occurred_at_check");
+      execute(timeless);
+      TestLedger.create(ledger, "other", TestLedger.newHash(), "db:a:read").join();
+      await("it stands", () -> !ledger.standing().isEmpty());
+      assertTrue(
+          ledger.standing().get(0).contains("event timeless at leaf"),
+          ledger.standing().toString());
+      assertTrue(ledger.standing().get(0).endsWith("broken time"), ledger.standing().toString());
+      ledger.quarantine().quarantine("timeless", TestLedger.context(TestLedger.ADMIN));
+      await("nothing stands any more", () -> ledger.standing().isEmpty());
+      await(
+          "what came after it is listed",
+          () -> ledger.audit().search(AuditQuery.newest("token.create", 2)).entries().size() == 2);
+      long replay = ledger.replay().ready("test", job -> {}).id();
+      assertEquals(0, ledger.replay().compare(replay).differenceCount());
+    }
   }
 
   @Test

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.tokenledger.archive.ArchiveRefused;
 import io.tokenledger.archive.ArchiveRestore;
 import io.tokenledger.audit.ControlEvent.LegalHoldPlaced;
 import io.tokenledger.audit.ControlEvent.ServiceStarted;
@@ -59,6 +60,7 @@ class RetentionIT {
   private static final int DENIED = 6;
 
   @TempDir Path keys;
+  private final List<Actor> officers = new ArrayList<>();
   private DatabaseUrl database;
   private Ledger ledger;
 
@@ -70,19 +72,33 @@ class RetentionIT {
     database = TestPostgres.freshDatabase();
     ledger = TestLedger.openWithArchive(database, keys, keys.resolve("archive"));
     TestLedger.create(ledger, "ingest", TestLedger.newHash(), "db:a:read").join();
+    for (String name : List.of("officer1", "officer2")) {
+      officers.add(
+          Actor.token(
+              TestLedger.create(ledger, name, TestLedger.newHash(), "ledger:retention:read,write")
+                  .join()
+                  .id(),
+              new TokenName(name),
+              Permissions.parse(List.of("ledger:retention:read,write"))));
+    }
     for (int i = 0; i < DENIED; i++) {
       deny(i % 2 == 0 ? "ingest" : "other", i);
       TestLedger.create(ledger, "t" + i, TestLedger.newHash(), "db:a:read").join();
     }
     ledger.requests().append(new ServiceStarted("1", Map.of()), TestLedger.context(Actor.SYSTEM));
+    archived("more");
+    later = Instant.now().plus(Duration.ofDays(2));
+  }
+
+  /** Adds so much that all before it is in a segment of the archive. */
+  private void archived(String names) throws Exception {
     List<CompletableFuture<?>> made = new ArrayList<>();
     for (int i = 0; i < 256; i++) {
-      made.add(TestLedger.create(ledger, "more" + i, TestLedger.newHash(), "db:a:read"));
+      made.add(TestLedger.create(ledger, names + i, TestLedger.newHash(), "db:a:read"));
     }
     made.forEach(CompletableFuture::join);
     signed();
     archive();
-    later = Instant.now().plus(Duration.ofDays(2));
   }
 
   @AfterEach
@@ -103,11 +119,8 @@ class RetentionIT {
     Objects.requireNonNull(ledger.archive()).run(TestLedger.context(officer(1)), false);
   }
 
-  private static Actor officer(long id) {
-    return Actor.token(
-        new TokenId(900 + id),
-        new TokenName("officer" + id),
-        Permissions.parse(List.of("ledger:retention:read,write")));
+  private Actor officer(int number) {
+    return officers.get(number - 1);
   }
 
   private Pruning pruning() {
@@ -164,8 +177,15 @@ class RetentionIT {
     return done;
   }
 
+  private static List<String> kinds(Verdict verdict) {
+    return verdict.findings().stream().map(Finding::kind).distinct().toList();
+  }
+
   private Verdict verify(DatabaseUrl url) throws SQLException {
-    EventTable macs = new EventTable(LedgerKey.loadOrCreate(keys.resolve("ledger.key")));
+    return verify(url, new EventTable(LedgerKey.loadOrCreate(keys.resolve("ledger.key"))));
+  }
+
+  private static Verdict verify(DatabaseUrl url, @Nullable EventTable macs) throws SQLException {
     try (Connection connection = TestPostgres.connect(url)) {
       connection.setAutoCommit(false);
       return new DatabaseVerification(null, List.of(), macs, false)
@@ -354,6 +374,146 @@ class RetentionIT {
     assertEquals(List.of(), verify(database).findings());
   }
 
+  /** A decision was made when nothing was held: what is held since is not explained by it. */
+  @Test
+  void whatAHoldKeptAfterTheDecisionIsEvidenceWhenItGoes() throws Exception {
+    SignedNote remembered = ledger.log().newest().orElseThrow().note();
+    keepADay(RetentionClass.REQUESTS);
+    decide(false);
+    hold("case-1", "other");
+    signed();
+    pruning().complete(later);
+    signed();
+    assertEquals(DENIED / 2, bodies(denials()));
+    assertEquals(List.of(), kinds(verify(database)));
+    assertEquals(List.of(), kinds(bundle(remembered)));
+    change(
+        database,
+        "DELETE FROM ledger.event WHERE event_type = 'AccessDenied' AND metadata LIKE"
+            + " '%\"name\":\"other\"%'");
+    assertTrue(kinds(verify(database)).contains("event_missing"));
+    assertEquals(List.of("event_missing"), kinds(bundle(remembered)));
+  }
+
+  /** Of a name that was asked for in vain an event may have the id alone. */
+  @Test
+  void aHoldByNameHoldsWhatHasOnlyTheIdOfTheToken() throws Exception {
+    Actor gateway =
+        Actor.token(
+            new TokenId(700), new TokenName("gateway"), Permissions.parse(List.of("db:a:read")));
+    String id = one("SELECT token_id FROM views.token_lookup WHERE token_name = 't3'");
+    ledger.requests().answerRepeated(TestLedger.context(gateway), "token.create", "token:" + id);
+    ledger
+        .requests()
+        .answerRepeated(TestLedger.context(gateway), "token.create", "token:" + id + "0");
+    archived("further");
+    keepADay(RetentionClass.REQUESTS);
+    assertEquals(DENIED + 2, decide(true).get(0).event().eventCount());
+    hold("case-1", "t3");
+    assertEquals(DENIED + 1, decide(true).get(0).event().eventCount());
+  }
+
+  /** Nodes write these tables, and so can whoever takes over the login of one. */
+  @Test
+  void aTableThatSaysOtherThanTheEventsEndsNothing() throws Exception {
+    keepADay(RetentionClass.REQUESTS);
+    hold("case-1", "ingest");
+    decide(false);
+    signed();
+    Map<String, String> attacks =
+        Map.of(
+            "INSERT INTO state.retention (class, days) VALUES ('service', 1)",
+            "DELETE FROM state.retention WHERE class = 'service'",
+            "UPDATE state.retention SET days = 2",
+            "UPDATE state.retention SET days = 1",
+            "UPDATE state.legal_hold SET lifted_at = now()",
+            "UPDATE state.legal_hold SET lifted_at = NULL",
+            "UPDATE state.legal_hold SET token_name = 'nobody'",
+            "UPDATE state.legal_hold SET token_name = 'ingest'");
+    for (Map.Entry<String, String> attack : attacks.entrySet()) {
+      change(database, attack.getKey());
+      PrivacyRefused refused = assertThrows(PrivacyRefused.class, () -> decide(true));
+      assertEquals("not_as_recorded", refused.code(), attack.getKey());
+      pruning().complete(later);
+      assertEquals(DENIED, bodies(denials()), attack.getKey());
+      assertNotNull(pruning().list().get(0).trouble());
+      change(database, attack.getValue());
+    }
+    pruning().complete(later);
+    assertEquals(DENIED / 2, bodies(denials()));
+  }
+
+  /** By whoever can only add rows. */
+  private void forge(String eventId, String type, String payload, boolean salted) throws Exception {
+    change(
+        database,
+        "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
+            + " event_type, revision, occurred_at, payload, metadata, mac) SELECT '"
+            + eventId
+            + "', '"
+            + eventId
+            + "', 0, aggregate_type, '"
+            + type
+            + "', '1', '2026-01-01T00:00:00.000Z', '"
+            + payload
+            + "', metadata, sha256('m') FROM ledger.event WHERE event_type = 'AccessDenied' LIMIT 1");
+    if (salted) {
+      change(
+          database,
+          "INSERT INTO state.event_salt VALUES ('" + eventId + "', sha256('a'), sha256('b'))");
+    }
+  }
+
+  @Test
+  void aDecisionThatNoNodeMadeIsNotCarriedOutAndExplainsNothing() throws Exception {
+    SignedNote remembered = ledger.log().newest().orElseThrow().note();
+    long size = Long.parseLong(one("SELECT count(*) FROM audit.leaf"));
+    forge(
+        "forged",
+        "EventsPruned",
+        "{\"retention_class\":\"requests\",\"types\":[\"AccessDenied\"],\"before\":"
+            + "\"2100-01-01T00:00:00Z\",\"from\":0,\"to\":"
+            + size
+            + ",\"event_count\":6,\"kept\":[]}",
+        true);
+    change(
+        database,
+        "INSERT INTO state.prune (event_id, class, event_count) VALUES ('forged', 'requests', 6)",
+        "INSERT INTO state.prune (event_id, class, event_count) SELECT event_id, 'reads', 6 FROM"
+            + " ledger.event WHERE event_type = 'ServiceStarted'");
+    signed();
+    pruning().complete(later);
+    assertEquals(DENIED, bodies(denials()));
+    assertEquals(1, pruning().list().size());
+    assertEquals("it is no decision of a node: see verify", pruning().list().get(0).trouble());
+    assertEquals(List.of("forged_event"), kinds(verify(database)));
+    assertEquals(
+        List.of(), kinds(verify(database, null)), "the row is in the log, and said forged");
+    change(database, "DELETE FROM ledger.event WHERE event_type = 'AccessDenied'");
+    assertTrue(kinds(verify(database)).contains("event_missing"));
+    assertTrue(kinds(verify(database, null)).contains("event_missing"));
+    assertEquals(List.of("event_missing"), kinds(bundle(remembered)));
+  }
+
+  @Test
+  void aRowThatNoNodeWroteDoesNotStopItsClass() throws Exception {
+    forge("forged", "AccessDenied", "{}", false);
+    signed();
+    archived("further");
+    keepADay(RetentionClass.REQUESTS);
+    deny("ingest", 88);
+    signed();
+    archived("last");
+    Prune decided = decide(false).get(0);
+    assertEquals(DENIED + 1, decided.event().eventCount());
+    assertEquals(1, decided.event().kept().size());
+    signed();
+    pruning().complete(later);
+    assertNull(pruning().list().get(0).trouble());
+    assertEquals(0, bodies(denials()));
+    assertEquals(List.of("forged_event", "uncommitted"), kinds(verify(database)));
+  }
+
   private void hold(String name, String token) {
     ledger
         .holds()
@@ -417,6 +577,67 @@ class RetentionIT {
   }
 
   @Test
+  void aLostRowWhoseBodyHadGoneComesBackWithoutIt() throws Exception {
+    pruned();
+    change(
+        database,
+        "DELETE FROM ledger.event WHERE event_id = " + DENIAL,
+        "UPDATE ledger.event SET metadata = replace(metadata, 'denied', 'success') WHERE event_id"
+            + " = "
+            + DENIAL);
+    ArchiveRestore restore = Objects.requireNonNull(ledger.archiveRestore());
+    assertEquals(
+        new ArchiveRestore.Result(1, 1, 1, 0, DENIED - 2),
+        restore.restore(0, 256, false, TestLedger.context(officer(1))));
+    signed();
+    assertEquals(DENIED, denials().size());
+    assertEquals(0, bodies(denials()));
+    assertEquals(List.of(), kinds(verify(database)));
+  }
+
+  @Test
+  void whatNoSegmentHasIsSaidAndNothingIsBroughtBack() throws Exception {
+    pruned();
+    ledger.close();
+    ledger = TestLedger.openWithArchive(database, keys, keys.resolve("another"));
+    archive();
+    change(database, "DELETE FROM ledger.event WHERE event_id = " + DENIAL);
+    ArchiveRestore restore = Objects.requireNonNull(ledger.archiveRestore());
+    ArchiveRefused refused =
+        assertThrows(
+            ArchiveRefused.class,
+            () -> restore.restore(0, 256, false, TestLedger.context(officer(1))));
+    assertEquals("not_in_archive", refused.code());
+  }
+
+  /** Someone else's segments do not make it archived. */
+  @Test
+  void anArchiveOfAnotherLogHoldsNothingOfThisOne() throws Exception {
+    keepADay(RetentionClass.REQUESTS);
+    ledger.close();
+    DatabaseUrl other = TestPostgres.freshDatabase();
+    Path otherKeys = Files.createDirectories(keys.resolve("other"));
+    try (Ledger another = TestLedger.openWithArchive(other, otherKeys, keys.resolve("foreign"))) {
+      List<CompletableFuture<?>> made = new ArrayList<>();
+      for (int i = 0; i < 256; i++) {
+        made.add(TestLedger.create(another, "x" + i, TestLedger.newHash(), "db:a:read"));
+      }
+      made.forEach(CompletableFuture::join);
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+      while (Objects.requireNonNull(another.archive())
+              .run(TestLedger.context(Actor.SYSTEM), false)
+              .segments()
+          == 0) {
+        assertTrue(System.nanoTime() < end, "signed in time");
+        TimeUnit.MILLISECONDS.sleep(50);
+      }
+    }
+    ledger = TestLedger.openWithArchive(database, keys, keys.resolve("foreign"));
+    assertEquals(new Pruning.Waiting("the archive", 0), pruning().waiting().get(0));
+    assertEquals(List.of(), decide(true));
+  }
+
+  @Test
   void aRowThatIsNotWhatItsLeafSaysIsLeftAsEvidence() throws Exception {
     keepADay(RetentionClass.REQUESTS);
     decide(false);
@@ -454,15 +675,19 @@ class RetentionIT {
     assertFalse(keep(499, 2));
     assertTrue(keep(null, 2));
     assertFalse(keep(499, 1), "what was proposed before does not count any more");
+    change(database, "UPDATE state.retention SET proposed_at = now() - interval '8 days'");
+    assertFalse(keep(499, 2), "a proposal does not stand for ever");
+    TestLedger.revoke(ledger, "officer2").join();
+    assertFalse(keep(499, 1), "nor longer than who made it");
     signed();
     assertEquals(
-        "f f f t t f t f",
+        "f f f t t f t f f f",
         one(
             "SELECT string_agg(substr(payload::json ->> 'in_force', 1, 1), ' ' ORDER BY"
                 + " global_index) FROM ledger.event WHERE event_type = 'RetentionChanged'"));
   }
 
-  private boolean keep(@Nullable Integer days, long officer) {
+  private boolean keep(@Nullable Integer days, int officer) {
     return ledger
         .retention()
         .keep(RetentionClass.READS, days, TestLedger.context(officer(officer)));

@@ -184,7 +184,10 @@ class EventJsonTest {
       case RETENTION_CHANGED -> new ControlEvent.RetentionChanged("requests", null, 400, false);
       case EVENTS_PRUNED ->
           new ControlEvent.EventsPruned(
-              "reads", List.of("AuditLogRead", "AuditExported"), T0, 0, 4_096, 17, List.of("9-12"));
+              "reads", List.of("AuditLogRead", "AuditVerified"), T0, 0, 4_096, 17, List.of("9-12"));
+      case EVENTS_WITHHELD ->
+          new ControlEvent.EventsWithheld(
+              "reads", "0193a4f2-0000-7000-8000-000000000000", 48_233, List.of("9-12"));
       case LEGAL_HOLD_LIFTED -> new ControlEvent.LegalHoldLifted("case-17");
       default -> throw new AssertionError("no example of " + type);
     };
