@@ -16,6 +16,7 @@ import io.tokenledger.token.Actor;
 import io.tokenledger.token.SecretHash;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -27,10 +28,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Semaphore;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RestController;
-import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.core.JsonGenerator;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -52,6 +54,7 @@ class CheckRoutes {
   /** A check's body is a few hundred bytes; every token may send one. */
   private static final int MAX_CHECK_BYTES = 64 * 1024;
 
+  private static final int BYTES_TOLD = 256;
   private static final int MAX_CHECK_VALUES = 1_000;
   private static final int MAX_CHECKS = 1_000;
 
@@ -84,6 +87,56 @@ class CheckRoutes {
   private record Question(
       ResourceType type, String name, Action action, @Nullable SecretHash hash) {}
 
+  /**
+   * The answer to a question.
+   *
+   * @param tokenId of the token asked about; null for one that never was
+   * @param entry which of its permissions decided; null when none did
+   */
+  record Told(
+      boolean allowed,
+      String reason,
+      @Nullable Long tokenId,
+      @Nullable String tokenName,
+      @Nullable String entry) {
+
+    private static Told of(Decision decision, @Nullable Long tokenId, @Nullable String tokenName) {
+      return new Told(
+          decision.allowed(),
+          decision.allowed() ? "granted" : NOT_GRANTED,
+          tokenId,
+          tokenName,
+          decision.entry());
+    }
+
+    private void write(JsonGenerator json) {
+      json.writeStartObject();
+      json.writeBooleanProperty("allowed", allowed);
+      json.writeStringProperty("reason", reason);
+      if (tokenId == null) {
+        json.writeNullProperty("token_id");
+      } else {
+        json.writeNumberProperty("token_id", tokenId);
+      }
+      json.writeStringProperty("token_name", tokenName);
+      json.writeStringProperty("entry", entry);
+      json.writeEndObject();
+    }
+
+    byte[] bytes() {
+      return written(this::write);
+    }
+  }
+
+  /** Without a tree of nodes between: gateways ask often. */
+  private static byte[] written(Consumer<JsonGenerator> writer) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream(BYTES_TOLD);
+    try (JsonGenerator json = JsonText.JSON.createGenerator(bytes)) {
+      writer.accept(json);
+    }
+    return bytes.toByteArray();
+  }
+
   /** With {@code explain} a no says what decided, to those who may ask about any token. */
   @PostMapping(CHECK)
   void check(HttpServletRequest request, HttpServletResponse response) throws IOException {
@@ -95,18 +148,19 @@ class CheckRoutes {
     }
     awaitPosition(body);
     Decisions decided = decisions(request, List.of(question));
-    ObjectNode json = decided.json().get(0);
-    if (explain && !json.get("allowed").booleanValue()) {
+    Told told = decided.told().get(0);
+    if (explain && !told.allowed()) {
       // A no is not too old to be given, however long its reasons took.
-      json.set("explanation", explanation(request, question, decided, json));
+      ObjectNode json = (ObjectNode) JsonText.JSON.readTree(told.bytes());
+      json.set("explanation", explanation(request, question, decided, told));
       Answers.write(response, 200, json.toString());
       return;
     }
-    answer(response, decided, json);
+    answer(response, decided, told.bytes());
   }
 
   private ObjectNode explanation(
-      HttpServletRequest request, Question question, Decisions decided, ObjectNode answer) {
+      HttpServletRequest request, Question question, Decisions decided, Told told) {
     SecretHash caller = (SecretHash) request.getAttribute(LedgerFilter.PRESENTED);
     SecretHash hash = question.hash() == null ? caller : question.hash();
     return explanations.of(
@@ -116,7 +170,7 @@ class CheckRoutes {
         question.action(),
         hash,
         hash == null ? null : decided.sighting().seen().get(hash),
-        !answer.get("reason").stringValue().equals(NOT_GRANTED));
+        !told.reason().equals(NOT_GRANTED));
   }
 
   /** Up to a thousand questions, answered in their order from one look at the lookup. */
@@ -133,11 +187,18 @@ class CheckRoutes {
       questions.add(question(each, "checks[" + questions.size() + "]: "));
     }
     awaitPosition(body);
-    ObjectNode json = JsonText.object();
-    ArrayNode decisions = json.putArray("decisions");
     Decisions decided = decisions(request, questions);
-    decided.json().forEach(decisions::add);
-    answer(response, decided, json);
+    answer(
+        response,
+        decided,
+        written(
+            json -> {
+              json.writeStartObject();
+              json.writeArrayPropertyStart("decisions");
+              decided.told().forEach(told -> told.write(json));
+              json.writeEndArray();
+              json.writeEndObject();
+            }));
   }
 
   private static Question question(JsonBody body, String where) {
@@ -194,9 +255,7 @@ class CheckRoutes {
    *     be kept: what was not granted a moment ago may be by now
    */
   private record Decisions(
-      List<ObjectNode> json,
-      long keptUntilMillis,
-      Sighting<Map<SecretHash, FoundToken>> sighting) {}
+      List<Told> told, long keptUntilMillis, Sighting<Map<SecretHash, FoundToken>> sighting) {}
 
   private Decisions decisions(HttpServletRequest request, List<Question> questions) {
     RequestContext context = RequestContexts.of(request);
@@ -215,26 +274,25 @@ class CheckRoutes {
       hashes.add(caller);
     }
     Sighting<Map<SecretHash, FoundToken>> sighting = ledger.authorization().findAll(hashes);
-    List<ObjectNode> decisions = new ArrayList<>(questions.size());
+    List<Told> decisions = new ArrayList<>(questions.size());
     long keptUntilMillis = Long.MAX_VALUE;
     for (Question question : questions) {
       SecretHash hash = question.hash() == null ? caller : question.hash();
       FoundToken token = hash == null ? null : sighting.seen().get(hash);
-      ObjectNode decision =
+      Told decision =
           hash == null ? ofCaller(context, question) : ofOther(context, question, token);
       decisions.add(decision);
-      boolean allowed = decision.get("allowed").booleanValue();
       long until = token == null ? 0 : token.secretExpiry().epochMillis();
-      keptUntilMillis = Math.min(keptUntilMillis, allowed ? until : 0);
+      keptUntilMillis = Math.min(keptUntilMillis, decision.allowed() ? until : 0);
     }
     return new Decisions(decisions, keptUntilMillis, sighting);
   }
 
-  private static void answer(HttpServletResponse response, Decisions decided, ObjectNode json)
+  private static void answer(HttpServletResponse response, Decisions decided, byte[] json)
       throws IOException {
     requireCurrent(decided.sighting());
     letBeKept(response, decided.keptUntilMillis());
-    Answers.write(response, 200, json.toString());
+    Answers.write(response, 200, Answers.JSON, json);
   }
 
   /**
@@ -297,18 +355,17 @@ class CheckRoutes {
     }
   }
 
-  private ObjectNode ofOther(
-      RequestContext context, Question question, @Nullable FoundToken token) {
+  private Told ofOther(RequestContext context, Question question, @Nullable FoundToken token) {
     if (token == null) {
       ledger.requests().decisionDenied(context, "unknown_token", null);
-      return answer(false, "unknown_token", null, null, null);
+      return new Told(false, "unknown_token", null, null, null);
     }
     String id = "token:" + token.id();
     long now = System.currentTimeMillis();
     String dead = reasonNotLive(token, now);
     if (dead != null) {
       ledger.requests().decisionDenied(context, dead, id);
-      return answer(false, dead, token.id().value(), token.name().value(), null);
+      return new Told(false, dead, token.id().value(), token.name().value(), null);
     }
     ledger.usage().used(token.id(), now);
     Decision decision =
@@ -316,7 +373,7 @@ class CheckRoutes {
     if (!decision.allowed()) {
       ledger.requests().decisionDenied(context, NOT_GRANTED, id);
     }
-    return answer(decision, token.id().value(), token.name().value());
+    return Told.of(decision, token.id().value(), token.name().value());
   }
 
   /** Null for a live token. A replaced secret is told as a revoked one. */
@@ -331,7 +388,7 @@ class CheckRoutes {
   }
 
   /** A token may always ask about itself: it learns nothing that trying would not tell. */
-  private ObjectNode ofCaller(RequestContext context, Question question) {
+  private Told ofCaller(RequestContext context, Question question) {
     Actor actor = context.actor();
     Decision decision =
         actor.permissions().decide(question.type(), question.name(), question.action());
@@ -339,35 +396,10 @@ class CheckRoutes {
     if (!decision.allowed()) {
       ledger.requests().decisionDenied(context, NOT_GRANTED, id);
     }
-    return answer(
+    return Told.of(
         decision,
         actor.tokenId() == null ? null : actor.tokenId().value(),
         actor.tokenName() == null ? null : actor.tokenName().value());
-  }
-
-  private static ObjectNode answer(
-      Decision decision, @Nullable Long tokenId, @Nullable String tokenName) {
-    return answer(
-        decision.allowed(),
-        decision.allowed() ? "granted" : NOT_GRANTED,
-        tokenId,
-        tokenName,
-        decision.entry());
-  }
-
-  static ObjectNode answer(
-      boolean allowed,
-      String reason,
-      @Nullable Long tokenId,
-      @Nullable String tokenName,
-      @Nullable String entry) {
-    ObjectNode json = JsonText.object();
-    json.put("allowed", allowed);
-    json.put("reason", reason);
-    json.put("token_id", tokenId);
-    json.put("token_name", tokenName);
-    json.put("entry", entry);
-    return json;
   }
 
   static boolean mayAskAboutOthers(Actor actor) {

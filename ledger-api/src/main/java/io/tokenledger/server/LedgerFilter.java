@@ -195,7 +195,10 @@ final class LedgerFilter extends OncePerRequestFilter {
     boolean asks = request.getMethod().equals("POST");
     if (asks && path.equals(CheckRoutes.CHECK)) {
       Answers.write(
-          response, 200, CheckRoutes.answer(false, RESTORED, null, null, null).toString());
+          response,
+          200,
+          Answers.JSON,
+          new CheckRoutes.Told(false, RESTORED, null, null, null).bytes());
       return;
     }
     if (asks && path.equals(CheckRoutes.INTROSPECT)) {

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -108,7 +109,15 @@ final class RequestContexts {
 
   private static String requestId(HttpServletRequest request) {
     String given = sane(request.getHeader("X-Request-Id"));
-    return given == null ? UUID.randomUUID().toString() : given;
+    return given == null ? newId() : given;
+  }
+
+  /** Anyone may give one, so it need not be hard to guess; all threads would wait for that. */
+  private static String newId() {
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    long version4 = random.nextLong() & ~0xf000L | 0x4000L;
+    long variant = random.nextLong() >>> 2 | Long.MIN_VALUE;
+    return new UUID(version4, variant).toString();
   }
 
   private static @Nullable String sane(@Nullable String id) {
