@@ -37,7 +37,6 @@ final class TableCopy {
           "state.dead_letter",
           "state.erasure",
           "state.legal_hold",
-          "state.retention",
           "state.prune",
           "audit.leaf",
           "audit.node",

@@ -228,11 +228,17 @@ public final class Ledger implements AutoCloseable {
     this.requests =
         new RequestLog(
             writers, table, envelopes, this::wake, Clock.systemUTC(), REFUSAL_WINDOW, meters);
-    this.holds = new LegalHolds(writers, requests, this::wake);
+    this.holds = new LegalHolds(writers, table, requests, this::wake);
     this.erasures =
         new Erasures(
-            writers, () -> owner(options.database()), requests, subjectKeys, envelopes, this::wake);
-    this.retention = new Retention(writers, requests, this::wake);
+            writers,
+            () -> owner(options.database()),
+            table,
+            requests,
+            subjectKeys,
+            envelopes,
+            this::wake);
+    this.retention = new Retention(writers, table, requests, this::wake);
     this.audit = new AuditLog(readers, envelopes, this::wake);
     this.service = new ServiceLife(requests, audit, readers, options.nodeId(), meters);
     this.sinks =

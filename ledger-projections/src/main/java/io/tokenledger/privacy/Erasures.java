@@ -6,6 +6,7 @@ import io.tokenledger.follow.Follower;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sealing.Envelopes;
 import io.tokenledger.sealing.SubjectKeys;
+import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.tokens.TokenTable;
 import java.sql.Connection;
@@ -60,9 +61,10 @@ public final class Erasures {
   private static final String HOLDS =
       """
       SELECT hold.hold
-        FROM state.legal_hold AS hold
-       WHERE hold.lifted_at IS NULL
-         AND (hold.subject = ?
+        FROM\s"""
+          + Recorded.HOLDS
+          + """
+       WHERE (hold.subject = ?
            OR EXISTS (SELECT 1
                         FROM ledger.event AS event
                        WHERE EXISTS (SELECT 1
@@ -91,12 +93,6 @@ public final class Erasures {
           OR leaf.leaf_index < (SELECT next_leaf_index FROM views.follower WHERE name = 'token')
           OR NOT EXISTS (SELECT 1 FROM audit.leaf))
        ORDER BY erasure.erased_at
-      """;
-
-  private static final String KEY_IDS =
-      """
-      SELECT DISTINCT unnest(key_ids)
-        FROM state.erasure
       """;
 
   private static final String COMPLETE =
@@ -140,6 +136,7 @@ public final class Erasures {
 
   private final DataSource writers;
   private final Owner owner;
+  private final EventTable table;
   private final RequestLog requests;
   private final SubjectKeys keys;
   private final Envelopes envelopes;
@@ -161,12 +158,14 @@ public final class Erasures {
   public Erasures(
       DataSource writers,
       Owner owner,
+      EventTable table,
       RequestLog requests,
       SubjectKeys keys,
       Envelopes envelopes,
       Runnable wake) {
     this.writers = writers;
     this.owner = owner;
+    this.table = table;
     this.requests = requests;
     this.keys = keys;
     this.envelopes = envelopes;
@@ -270,8 +269,9 @@ public final class Erasures {
     List<String> keyIds = keys.ids(subject);
     List<String> holds = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(HOLDS)) {
-      statement.setString(1, subject);
-      statement.setArray(2, connection.createArrayOf("text", keyIds.toArray()));
+      int next = Recorded.read(connection, table).setHolds(statement, 1);
+      statement.setString(next, subject);
+      statement.setArray(next + 1, connection.createArrayOf("text", keyIds.toArray()));
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
           holds.add(row.getString(1));
@@ -317,7 +317,8 @@ public final class Erasures {
   public void complete() throws SQLException {
     try (Connection connection = writers.getConnection()) {
       try {
-        for (String keyId : keyIds(connection)) {
+        // A row of the table is written by whoever has a node's login; a key comes back never.
+        for (String keyId : Recorded.read(connection, table).erasedKeyIds()) {
           keys.destroy(keyId);
         }
         List<Open> open = open(connection);
@@ -345,17 +346,6 @@ public final class Erasures {
         connection.rollback();
       }
     }
-  }
-
-  private static List<String> keyIds(Connection connection) throws SQLException {
-    List<String> ids = new ArrayList<>();
-    try (PreparedStatement statement = connection.prepareStatement(KEY_IDS);
-        ResultSet row = statement.executeQuery()) {
-      while (row.next()) {
-        ids.add(row.getString(1));
-      }
-    }
-    return ids;
   }
 
   private static List<Open> open(Connection connection) throws SQLException {

@@ -20,20 +20,20 @@ import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All SQL on {@code state.legal_hold} that writes. A hold beats retention and erasure; placing and
- * lifting one are events in the same transaction, and who placed it does not lift it.
+ * All SQL on {@code state.legal_hold}, which lists them. A hold beats retention and erasure;
+ * placing and lifting one are events in the same transaction, and what holds is what these events
+ * say. Who placed it does not lift it.
  */
 public final class LegalHolds {
 
   /**
-   * Whether a {@code hold} holds and an {@code event} lies within all its bounds. Names and ids of
-   * tokens are compared as they stand in an envelope, which may be no JSON, and which may have only
-   * the id of who was refused.
+   * Whether an {@code event} lies within all bounds of a {@code hold}. Names and ids of tokens are
+   * compared as they stand in an envelope, which may be no JSON, and which may have only the id of
+   * who was refused.
    */
   static final String COVERS =
       """
-      hold.lifted_at IS NULL
-             AND (hold.subject IS NULL
+      (hold.subject IS NULL
                OR strpos(event.metadata, '"subject":"' || hold.subject || '"') > 0)
              AND (hold.token_name IS NULL
                OR event.aggregate_id = 'token:' || hold.token_name
@@ -70,7 +70,6 @@ public final class LegalHolds {
          SET lifted_at  = clock_timestamp()
        WHERE hold       = ?
          AND lifted_at IS NULL
-      RETURNING placed_by_token_id
       """;
 
   private static final String LIST =
@@ -83,15 +82,18 @@ public final class LegalHolds {
       """;
 
   private final DataSource writers;
+  private final EventTable table;
   private final RequestLog requests;
   private final Runnable wake;
 
   /**
    * @param writers connections that do not commit by themselves
+   * @param table knows which rows a node wrote
    * @param wake called when an event was committed
    */
-  public LegalHolds(DataSource writers, RequestLog requests, Runnable wake) {
+  public LegalHolds(DataSource writers, EventTable table, RequestLog requests, Runnable wake) {
     this.writers = writers;
+    this.table = table;
     this.requests = requests;
     this.wake = wake;
   }
@@ -145,18 +147,17 @@ public final class LegalHolds {
     try (Connection connection = writers.getConnection()) {
       try {
         lock(connection);
+        Recorded.Hold placed = Recorded.read(connection, table).hold(hold);
+        if (placed == null) {
+          throw new PrivacyRefused("no_hold", "there is no hold named " + hold);
+        }
+        if (placed.placedBy() != null && placed.placedBy().equals(tokenId(context))) {
+          throw new PrivacyRefused(
+              "second_person", "who placed a hold does not lift it: another token must");
+        }
         try (PreparedStatement statement = connection.prepareStatement(LIFT)) {
           statement.setString(1, hold);
-          try (ResultSet row = statement.executeQuery()) {
-            if (!row.next()) {
-              throw new PrivacyRefused("no_hold", "there is no hold named " + hold);
-            }
-            Long placedBy = row.getObject(1, Long.class);
-            if (placedBy != null && placedBy.equals(tokenId(context))) {
-              throw new PrivacyRefused(
-                  "second_person", "who placed a hold does not lift it: another token must");
-            }
-          }
+          statement.executeUpdate();
         }
         requests.append(connection, List.of(new LegalHoldLifted(hold)), context);
         connection.commit();

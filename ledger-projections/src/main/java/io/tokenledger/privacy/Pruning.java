@@ -6,16 +6,15 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.tokenledger.audit.ControlEvent.EventsPruned;
 import io.tokenledger.audit.ControlEvent.EventsWithheld;
-import io.tokenledger.audit.EventType;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.audit.RetentionClass;
 import io.tokenledger.requests.RequestLog;
 import io.tokenledger.sequence.LogEntries;
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.LogTable;
-import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
+import io.tokenledger.store.Locks;
 import io.tokenledger.store.PrunedBody;
 import io.tokenledger.verify.LeafRows;
 import io.tokenledger.verify.PrunedLeaves;
@@ -31,8 +30,8 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -111,7 +110,9 @@ public final class Pruning implements AutoCloseable {
       SELECT leaf.leaf_index,
              CASE WHEN NOT leaf.mac_valid THEN true
                   ELSE EXISTS (SELECT 1
-                                 FROM state.legal_hold AS hold
+                                 FROM\s"""
+          + Recorded.HOLDS
+          + """
                                 WHERE\s"""
           + LegalHolds.COVERS
           + """
@@ -136,7 +137,9 @@ public final class Pruning implements AutoCloseable {
          AND leaf.leaf_index <  ?
          AND CASE WHEN NOT leaf.mac_valid THEN true
                   ELSE EXISTS (SELECT 1
-                                 FROM state.legal_hold AS hold
+                                 FROM\s"""
+          + Recorded.HOLDS
+          + """
                                 WHERE\s"""
           + LegalHolds.COVERS
           + """
@@ -149,12 +152,12 @@ public final class Pruning implements AutoCloseable {
       VALUES (?, ?, ?)
       """;
 
-  private static final String IS_OPEN =
+  private static final String OPEN =
       """
-      SELECT EXISTS (SELECT 1
-                       FROM state.prune
-                      WHERE class = ?
-                        AND completed_at IS NULL)
+      SELECT event_id
+        FROM state.prune
+       WHERE class = ?
+         AND completed_at IS NULL
       """;
 
   private static final String SETTLED_ONES =
@@ -181,12 +184,9 @@ public final class Pruning implements AutoCloseable {
 
   private static final String LIST =
       """
-      SELECT prune.event_id, prune.decided_at, prune.trouble, prune.completed_at,
-             event.event_type, event.revision, event.payload
-        FROM state.prune  AS prune
-        JOIN ledger.event AS event ON event.event_id = prune.event_id
-       WHERE event.event_type = 'EventsPruned'
-       ORDER BY prune.decided_at DESC, prune.event_id DESC
+      SELECT event_id, decided_at, trouble, completed_at
+        FROM state.prune
+       ORDER BY decided_at DESC, event_id DESC
        LIMIT ?
       """;
 
@@ -200,10 +200,15 @@ public final class Pruning implements AutoCloseable {
   private static final String COMPLETE =
       """
       UPDATE state.prune
-         SET completed_at = clock_timestamp(),
-             trouble      = NULL,
-             withheld_by  = ?
-       WHERE event_id     = ?
+         SET completed_at  = clock_timestamp(),
+             trouble       = NULL
+       WHERE event_id      = ?
+         AND completed_at IS NULL
+      """;
+
+  private static final String ONE_AT_A_TIME =
+      """
+      SELECT pg_try_advisory_xact_lock(?)
       """;
 
   /** The database's: what is old is not for the clock of one node to say. */
@@ -220,7 +225,6 @@ public final class Pruning implements AutoCloseable {
   private final BooleanSupplier due;
   private final Runnable wake;
   private final Counter pruned;
-  private final Map<String, Progress> begun = new HashMap<>();
   private Instant nextLook = Instant.EPOCH;
   private @Nullable ScheduledFuture<?> rounds;
   private final ScheduledExecutorService timer =
@@ -240,17 +244,6 @@ public final class Pruning implements AutoCloseable {
   public record Waiting(String what, long nextLeaf) {}
 
   private record Settled(String eventId, long leafIndex, EventsPruned event) {}
-
-  /** How far a decision is carried out: one that is hindered goes on where it stopped. */
-  private static final class Progress {
-    private long next;
-    private long done;
-    private final List<String> kept = new ArrayList<>();
-
-    private Progress(long from) {
-      next = from;
-    }
-  }
 
   /**
    * What was done of some leaves.
@@ -369,17 +362,17 @@ public final class Pruning implements AutoCloseable {
     long end = waiting().stream().mapToLong(Waiting::nextLeaf).min().orElse(0);
     try (Connection connection = writers.getConnection()) {
       try {
-        Recorded.requireAgreed(connection, table);
         // May read all that a class has, and so without the lock: a hold that comes meanwhile is
         // seen when the bodies go.
-        List<RetentionPolicy> ending = ending(connection);
+        Recorded recorded = Recorded.read(connection, table);
+        Map<String, Integer> ending = ending(recorded);
         List<EventsPruned> events = new ArrayList<>();
-        for (RetentionPolicy policy : ending) {
+        for (Map.Entry<String, Integer> each : ending.entrySet()) {
+          RetentionClass named = RetentionClass.named(each.getKey()).orElseThrow();
           Instant before =
-              now.minus(requireNonNull(policy.days()), ChronoUnit.DAYS)
-                  .truncatedTo(ChronoUnit.MILLIS);
-          if (!isOpen(connection, policy.retentionClass())) {
-            events.add(look(connection, policy.retentionClass(), before, end));
+              now.minus(each.getValue(), ChronoUnit.DAYS).truncatedTo(ChronoUnit.MILLIS);
+          if (!isOpen(connection, recorded, each.getKey())) {
+            events.add(look(connection, recorded, named, before, end));
           }
         }
         List<EventsPruned> due = events.stream().filter(each -> each.eventCount() > 0).toList();
@@ -387,10 +380,13 @@ public final class Pruning implements AutoCloseable {
           return due.stream().map(each -> new Prune(each, null, null, null, null)).toList();
         }
         LegalHolds.lock(connection);
+        Recorded since = Recorded.read(connection, table);
         List<Prune> decided = new ArrayList<>();
         for (EventsPruned each : asked && due.isEmpty() ? events : due) {
-          if (isChanged(connection, ending, each.retentionClass())) {
-            continue;
+          Integer days = ending.get(each.retentionClass());
+          if (isOpen(connection, since, each.retentionClass())
+              || !requireNonNull(days).equals(ending(since).get(each.retentionClass()))) {
+            continue; // Someone was quicker: decided, or said something else.
           }
           String eventId = requests.append(connection, List.of(each), context).get(0);
           if (each.eventCount() > 0) {
@@ -407,31 +403,26 @@ public final class Pruning implements AutoCloseable {
     }
   }
 
-  /** Whether someone was quicker: said something else of that class, or decided. */
-  private static boolean isChanged(
-      Connection connection, List<RetentionPolicy> ending, String retentionClass)
-      throws SQLException {
-    RetentionClass named = RetentionClass.named(retentionClass).orElseThrow();
-    return isOpen(connection, named)
-        || ending(connection).stream()
-            .filter(policy -> policy.retentionClass() == named)
-            .noneMatch(ending::contains);
-  }
-
   private boolean isAnyEnding() throws SQLException {
     try (Connection connection = writers.getConnection()) {
       try {
-        return !ending(connection).isEmpty();
+        return !ending(Recorded.read(connection, table)).isEmpty();
       } finally {
         connection.rollback();
       }
     }
   }
 
-  private static List<RetentionPolicy> ending(Connection connection) throws SQLException {
-    return Retention.policies(connection).values().stream()
-        .filter(policy -> policy.days() != null)
-        .toList();
+  /** Classes that end, and after how many days. */
+  private static Map<String, Integer> ending(Recorded recorded) {
+    Map<String, Integer> ending = new LinkedHashMap<>();
+    for (RetentionClass each : RetentionClass.values()) {
+      Recorded.Said said = recorded.retention(each.wireName());
+      if (each != RetentionClass.PERMANENT && said != null && said.days() != null) {
+        ending.put(each.wireName(), said.days());
+      }
+    }
+    return ending;
   }
 
   private void requireOwner() throws SQLException {
@@ -451,20 +442,28 @@ public final class Pruning implements AutoCloseable {
     }
   }
 
-  private static boolean isOpen(Connection connection, RetentionClass retentionClass)
+  /** Whether a decision of that class waits; a row that is of none does not count. */
+  private static boolean isOpen(Connection connection, Recorded recorded, String retentionClass)
       throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(IS_OPEN)) {
-      statement.setString(1, retentionClass.wireName());
+    boolean open = false;
+    try (PreparedStatement statement = connection.prepareStatement(OPEN)) {
+      statement.setString(1, retentionClass);
       try (ResultSet row = statement.executeQuery()) {
-        row.next();
-        return row.getBoolean(1);
+        while (row.next()) {
+          open |= recorded.decision(row.getString("event_id")) != null;
+        }
       }
     }
+    return open;
   }
 
   /** What of a class is due before that leaf. */
   private static EventsPruned look(
-      Connection connection, RetentionClass retentionClass, Instant before, long end)
+      Connection connection,
+      Recorded recorded,
+      RetentionClass retentionClass,
+      Instant before,
+      long end)
       throws SQLException {
     List<String> types = retentionClass.types();
     List<String> kept = new ArrayList<>();
@@ -475,10 +474,11 @@ public final class Pruning implements AutoCloseable {
     long heldTo = -1;
     try (PreparedStatement statement = connection.prepareStatement(DUE)) {
       statement.setFetchSize(CHUNK);
-      statement.setArray(1, connection.createArrayOf("text", types.toArray()));
-      statement.setObject(2, before.atOffset(ZoneOffset.UTC));
-      statement.setLong(3, end);
-      statement.setObject(4, before.atOffset(ZoneOffset.UTC));
+      int next = recorded.setHolds(statement, 1);
+      statement.setArray(next, connection.createArrayOf("text", types.toArray()));
+      statement.setObject(next + 1, before.atOffset(ZoneOffset.UTC));
+      statement.setLong(next + 2, end);
+      statement.setObject(next + 3, before.atOffset(ZoneOffset.UTC));
       try (ResultSet row = statement.executeQuery()) {
         while (row.next() && kept.size() < MAX_KEPT) {
           long leaf = row.getLong("leaf_index");
@@ -548,19 +548,25 @@ public final class Pruning implements AutoCloseable {
    */
   public List<Prune> list() {
     List<Prune> prunes = new ArrayList<>();
-    try (Connection connection = writers.getConnection();
-        PreparedStatement statement = connection.prepareStatement(LIST)) {
-      statement.setInt(1, MAX_LISTED);
-      try (ResultSet row = statement.executeQuery()) {
-        while (row.next()) {
-          OffsetDateTime completedAt = row.getObject("completed_at", OffsetDateTime.class);
-          prunes.add(
-              new Prune(
-                  event(row),
-                  row.getString("event_id"),
-                  row.getObject("decided_at", OffsetDateTime.class).toInstant(),
-                  row.getString("trouble"),
-                  completedAt == null ? null : completedAt.toInstant()));
+    try (Connection connection = writers.getConnection()) {
+      try (PreparedStatement statement = connection.prepareStatement(LIST)) {
+        Recorded recorded = Recorded.read(connection, table);
+        statement.setInt(1, MAX_LISTED);
+        try (ResultSet row = statement.executeQuery()) {
+          while (row.next()) {
+            EventsPruned decision = recorded.decision(row.getString("event_id"));
+            if (decision == null) {
+              continue;
+            }
+            OffsetDateTime completedAt = row.getObject("completed_at", OffsetDateTime.class);
+            prunes.add(
+                new Prune(
+                    decision,
+                    row.getString("event_id"),
+                    row.getObject("decided_at", OffsetDateTime.class).toInstant(),
+                    row.getString("trouble"),
+                    completedAt == null ? null : completedAt.toInstant()));
+          }
         }
       } finally {
         connection.rollback();
@@ -571,78 +577,75 @@ public final class Pruning implements AutoCloseable {
     return prunes;
   }
 
-  private static EventsPruned event(ResultSet row) throws SQLException {
-    return (EventsPruned)
-        EventReader.CURRENT
-            .read(row.getString("event_type"), row.getString("revision"), row.getString("payload"))
-            .get(0);
-  }
-
   /**
-   * Carries out what was decided and has settled.
+   * Carries out what was decided and has settled, where no other node does.
    *
    * @throws SQLException when the database does not answer: the next round goes on
    */
   public void complete(Instant now) throws SQLException {
-    for (Settled each : settled(now.minus(SETTLED))) {
-      Progress progress =
-          begun.computeIfAbsent(each.eventId(), key -> new Progress(each.event().from()));
+    try (Connection alone = writers.getConnection()) {
       try {
-        requireAgreed();
-        while (progress.next < each.event().to()) {
-          long to = Math.min(progress.next + CHUNK, each.event().to());
-          Done done = prune(each, progress.next, to);
-          progress.done += done.count();
-          progress.kept.addAll(done.kept());
-          progress.next = to;
+        if (!isAlone(alone)) {
+          return;
         }
-        completed(each, progress.kept);
-        begun.remove(each.eventId());
-        pruned.increment(progress.done);
-        LOG.info(
-            "the bodies of {} events are gone, as leaf {} says", progress.done, each.leafIndex());
-      } catch (Hindered | PrivacyRefused e) {
-        LOG.warn("what leaf {} says is not done: {}", each.leafIndex(), e.getMessage());
-        trouble(each.eventId(), String.valueOf(e.getMessage()));
+        for (Settled each : settled(now.minus(SETTLED))) {
+          try {
+            complete(each);
+          } catch (Hindered | PrivacyRefused e) {
+            LOG.warn("what leaf {} says is not done: {}", each.leafIndex(), e.getMessage());
+            trouble(each.eventId(), String.valueOf(e.getMessage()));
+          }
+        }
+      } finally {
+        alone.rollback();
       }
     }
   }
 
-  private void requireAgreed() throws SQLException {
-    try (Connection connection = writers.getConnection()) {
-      try {
-        Recorded.requireAgreed(connection, table);
-      } finally {
-        connection.rollback();
+  private static boolean isAlone(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(ONE_AT_A_TIME)) {
+      statement.setLong(1, Locks.PRUNING);
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getBoolean(1);
       }
     }
+  }
+
+  private void complete(Settled settled) throws SQLException, Hindered {
+    long done = 0;
+    List<String> kept = new ArrayList<>();
+    for (long from = settled.event().from(); from < settled.event().to(); from += CHUNK) {
+      Done some = prune(settled, from, Math.min(from + CHUNK, settled.event().to()));
+      done += some.count();
+      kept.addAll(some.kept());
+    }
+    completed(settled, kept);
+    pruned.increment(done);
+    LOG.info("the bodies of {} events are gone, as leaf {} says", done, settled.leafIndex());
   }
 
   /** What a hold kept is said before anything else can explain that it is gone. */
   private void completed(Settled settled, List<String> kept) throws SQLException {
     try (Connection connection = writers.getConnection()) {
       try {
-        String withheldBy = null;
         if (!kept.isEmpty()) {
-          withheldBy =
-              requests
-                  .append(
-                      connection,
-                      List.of(
-                          new EventsWithheld(
-                              settled.event().retentionClass(),
-                              settled.eventId(),
-                              settled.leafIndex(),
-                              kept)),
-                      RequestContext.ofNode("clock", "retention", UUID.randomUUID().toString()))
-                  .get(0);
+          requests.append(
+              connection,
+              List.of(
+                  new EventsWithheld(
+                      settled.event().retentionClass(),
+                      settled.eventId(),
+                      settled.leafIndex(),
+                      kept)),
+              RequestContext.ofNode("clock", "retention", UUID.randomUUID().toString()));
         }
         try (PreparedStatement statement = connection.prepareStatement(COMPLETE)) {
-          statement.setString(1, withheldBy);
-          statement.setString(2, settled.eventId());
-          statement.executeUpdate();
+          statement.setString(1, settled.eventId());
+          if (statement.executeUpdate() == 1) {
+            connection.commit();
+          }
         }
-        connection.commit();
       } finally {
         connection.rollback();
       }
@@ -655,20 +658,19 @@ public final class Pruning implements AutoCloseable {
     List<Settled> settled = new ArrayList<>();
     List<String> forged = new ArrayList<>();
     LogEntries entries = new LogEntries();
-    try (Connection connection = writers.getConnection();
-        PreparedStatement statement = connection.prepareStatement(SETTLED_ONES)) {
-      statement.setObject(1, signedBefore.atOffset(ZoneOffset.UTC));
-      try (ResultSet row = statement.executeQuery()) {
-        while (row.next()) {
-          LogRow event = LogTable.read(row);
-          boolean genuine =
-              event.row().eventType().equals(EventType.EVENTS_PRUNED.storedName())
-                  && table.isOurs(event.row(), event.mac())
-                  && Arrays.equals(entries.write(event), row.getBytes("entry"));
-          if (genuine) {
-            settled.add(new Settled(event.row().eventId(), row.getLong("leaf_index"), event(row)));
-          } else {
-            forged.add(event.row().eventId());
+    try (Connection connection = writers.getConnection()) {
+      try (PreparedStatement statement = connection.prepareStatement(SETTLED_ONES)) {
+        Recorded recorded = Recorded.read(connection, table);
+        statement.setObject(1, signedBefore.atOffset(ZoneOffset.UTC));
+        try (ResultSet row = statement.executeQuery()) {
+          while (row.next()) {
+            LogRow event = LogTable.read(row);
+            EventsPruned decision = recorded.decision(event.row().eventId());
+            if (decision != null && Arrays.equals(entries.write(event), row.getBytes("entry"))) {
+              settled.add(new Settled(event.row().eventId(), row.getLong("leaf_index"), decision));
+            } else {
+              forged.add(event.row().eventId());
+            }
           }
         }
       } finally {
@@ -695,7 +697,9 @@ public final class Pruning implements AutoCloseable {
       connection.setAutoCommit(false);
       try {
         LegalHolds.lock(connection);
-        Set<Long> held = held(connection, from, to);
+        Recorded recorded = Recorded.read(connection, table);
+        recorded.withheld(settled.eventId()).forEach(covered::withhold);
+        Set<Long> held = held(connection, recorded, from, to);
         LeafRows.read(
             connection,
             from,
@@ -712,14 +716,11 @@ public final class Pruning implements AutoCloseable {
                 return;
               }
               end(run, kept);
-              if (isLeft) {
-                return;
-              }
               if (event == null
-                  || !Arrays.equals(entries.write(event), leaf.entry())
+                  || !Arrays.equals(entry(entries, event, isLeft, leaf.entry()), leaf.entry())
                   || !table.isOurs(event.row(), event.mac())) {
                 broken.add(leaf.leafIndex());
-              } else {
+              } else if (!isLeft || event.payloadSalt() != null || event.metadataSalt() != null) {
                 left.add(PrunedBody.leftOf(event.row()));
               }
             });
@@ -736,6 +737,11 @@ public final class Pruning implements AutoCloseable {
     }
   }
 
+  /** Of what is left already only the fields that its entry shows can be compared with it. */
+  private static byte[] entry(LogEntries entries, LogRow event, boolean isLeft, byte[] said) {
+    return isLeft ? entries.write(event, LogEntries.Commitments.in(said)) : entries.write(event);
+  }
+
   /** Ends a run of leaves that are held. */
   private static void end(long[] run, List<String> kept) {
     if (run[0] >= 0) {
@@ -744,11 +750,13 @@ public final class Pruning implements AutoCloseable {
     }
   }
 
-  private static Set<Long> held(Connection connection, long from, long to) throws SQLException {
+  private static Set<Long> held(Connection connection, Recorded recorded, long from, long to)
+      throws SQLException {
     Set<Long> held = new HashSet<>();
     try (PreparedStatement statement = connection.prepareStatement(HELD)) {
       statement.setLong(1, from);
       statement.setLong(2, to);
+      recorded.setHolds(statement, 3);
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
           held.add(row.getLong(1));

@@ -4,23 +4,23 @@ import io.tokenledger.audit.ControlEvent.RetentionChanged;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.audit.RetentionClass;
 import io.tokenledger.requests.RequestLog;
+import io.tokenledger.store.EventTable;
 import io.tokenledger.store.LedgerUnavailable;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.time.OffsetDateTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 
 /**
- * For how long the bodies of events are kept, by class: all SQL on {@code state.retention}. Without
- * end until someone says otherwise; to keep something for less time than before takes two tokens.
+ * For how long the bodies of events are kept, by class, as the events say it. Without end until
+ * someone says otherwise; to keep something for less time than before takes two tokens.
  */
 public final class Retention {
 
@@ -28,64 +28,34 @@ public final class Retention {
   public static final int MAX_DAYS = 36_500;
 
   /** So long a second token has to ask for the same. */
-  private static final int PROPOSAL_DAYS = 7;
+  private static final Duration PROPOSAL_LIFE = Duration.ofDays(7);
 
-  /** A proposal stands for some days, and while the token that made it is live. */
-  private static final String POLICIES =
+  private static final String IS_LIVE =
       """
-      SELECT class, days, changed_at,
-             CASE WHEN stands THEN proposed_days        END AS proposed_days,
-             CASE WHEN stands THEN proposed_by_token_id END AS proposed_by_token_id,
-             CASE WHEN stands THEN proposed_at          END AS proposed_at
-        FROM (SELECT said.*,
-                     said.proposed_at > clock_timestamp() - make_interval(days => ?)
-                     AND (said.proposed_by_token_id IS NULL
-                       OR EXISTS (SELECT 1
-                                    FROM views.token_lookup AS proposer
-                                   CROSS JOIN (SELECT extract(epoch FROM clock_timestamp()) * 1000
-                                                        AS now_ms) AS clock
-                                   WHERE proposer.token_id = said.proposed_by_token_id
-                                     AND proposer.revoked_at_ms   IS NULL
-                                     AND proposer.suspended_at_ms IS NULL
-                                     AND coalesce(proposer.superseded_at_ms, now_ms + 1) > now_ms
-                                     AND coalesce(proposer.expires_at_ms, now_ms + 1) > now_ms))
-                       AS stands
-                FROM state.retention AS said) AS known
-      """;
-
-  private static final String IN_FORCE =
-      """
-      INSERT INTO state.retention AS known (class, days)
-      VALUES (?, ?)
-          ON CONFLICT (class) DO UPDATE
-         SET days                 = excluded.days,
-             changed_at           = clock_timestamp(),
-             proposed_days        = NULL,
-             proposed_by_token_id = NULL,
-             proposed_at          = NULL
-      """;
-
-  private static final String PROPOSE =
-      """
-      INSERT INTO state.retention AS known
-        (class, proposed_days, proposed_by_token_id, proposed_at)
-      VALUES (?, ?, ?, clock_timestamp())
-          ON CONFLICT (class) DO UPDATE
-         SET proposed_days        = excluded.proposed_days,
-             proposed_by_token_id = excluded.proposed_by_token_id,
-             proposed_at          = excluded.proposed_at
+      SELECT EXISTS (SELECT 1
+                       FROM views.token_lookup AS secret
+                      CROSS JOIN (SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now_ms)
+                              AS clock
+                      WHERE secret.token_id = ?
+                        AND secret.revoked_at_ms   IS NULL
+                        AND secret.suspended_at_ms IS NULL
+                        AND coalesce(secret.superseded_at_ms, now_ms + 1) > now_ms
+                        AND coalesce(secret.expires_at_ms, now_ms + 1)    > now_ms)
       """;
 
   private final DataSource writers;
+  private final EventTable table;
   private final RequestLog requests;
   private final Runnable wake;
 
   /**
    * @param writers connections that do not commit by themselves
+   * @param table knows which rows a node wrote
    * @param wake called when an event was committed
    */
-  public Retention(DataSource writers, RequestLog requests, Runnable wake) {
+  public Retention(DataSource writers, EventTable table, RequestLog requests, Runnable wake) {
     this.writers = writers;
+    this.table = table;
     this.requests = requests;
     this.wake = wake;
   }
@@ -104,31 +74,13 @@ public final class Retention {
     try (Connection connection = writers.getConnection()) {
       try {
         LegalHolds.lock(connection);
-        RetentionPolicy before = policies(connection).get(retentionClass);
-        Long actor = LegalHolds.tokenId(context);
-        boolean inForce = !isShorter(before, days) || isSecond(before, days, actor);
-        if (inForce) {
-          try (PreparedStatement statement = connection.prepareStatement(IN_FORCE)) {
-            statement.setString(1, retentionClass.wireName());
-            statement.setObject(2, days);
-            statement.executeUpdate();
-          }
-        } else {
-          try (PreparedStatement statement = connection.prepareStatement(PROPOSE)) {
-            statement.setString(1, retentionClass.wireName());
-            statement.setObject(2, days);
-            statement.setObject(3, actor);
-            statement.executeUpdate();
-          }
-        }
+        RetentionPolicy before =
+            policy(connection, Recorded.read(connection, table), retentionClass, Instant.now());
+        boolean inForce =
+            !isShorter(before, days) || isSecond(before, days, LegalHolds.tokenId(context));
         requests.append(
             connection,
-            List.of(
-                new RetentionChanged(
-                    retentionClass.wireName(),
-                    before == null ? null : before.days(),
-                    days,
-                    inForce)),
+            List.of(new RetentionChanged(retentionClass.wireName(), before.days(), days, inForce)),
             context);
         connection.commit();
         wake.run();
@@ -141,14 +93,13 @@ public final class Retention {
     }
   }
 
-  private static boolean isShorter(@Nullable RetentionPolicy before, @Nullable Integer days) {
-    Integer known = before == null ? null : before.days();
-    return days != null && (known == null || days < known);
+  private static boolean isShorter(RetentionPolicy before, @Nullable Integer days) {
+    return days != null && (before.days() == null || days < before.days());
   }
 
   private static boolean isSecond(
-      @Nullable RetentionPolicy before, @Nullable Integer days, @Nullable Long actor) {
-    if (before == null || before.proposedDays() == null || !before.proposedDays().equals(days)) {
+      RetentionPolicy before, @Nullable Integer days, @Nullable Long actor) {
+    if (before.proposedDays() == null || !before.proposedDays().equals(days)) {
       return false;
     }
     if (Objects.equals(before.proposedByTokenId(), actor)) {
@@ -164,15 +115,18 @@ public final class Retention {
    * @throws LedgerUnavailable when the database does not answer
    */
   public List<RetentionPolicy> policies() {
+    return policies(Instant.now());
+  }
+
+  /** The same as if it were that late. */
+  public List<RetentionPolicy> policies(Instant now) {
     try (Connection connection = writers.getConnection()) {
       try {
-        Map<RetentionClass, RetentionPolicy> said = policies(connection);
+        Recorded recorded = Recorded.read(connection, table);
         List<RetentionPolicy> all = new ArrayList<>();
         for (RetentionClass each : RetentionClass.values()) {
           if (each != RetentionClass.PERMANENT) {
-            RetentionPolicy policy = said.get(each);
-            all.add(
-                policy == null ? new RetentionPolicy(each, null, null, null, null, null) : policy);
+            all.add(policy(connection, recorded, each, now));
           }
         }
         return all;
@@ -184,29 +138,34 @@ public final class Retention {
     }
   }
 
-  /** What was said of a class; of the others nothing. */
-  static Map<RetentionClass, RetentionPolicy> policies(Connection connection) throws SQLException {
-    Map<RetentionClass, RetentionPolicy> policies = new EnumMap<>(RetentionClass.class);
-    try (PreparedStatement statement = connection.prepareStatement(POLICIES)) {
-      statement.setInt(1, PROPOSAL_DAYS);
+  private static RetentionPolicy policy(
+      Connection connection, Recorded recorded, RetentionClass retentionClass, Instant now)
+      throws SQLException {
+    Recorded.Said said = recorded.retention(retentionClass.wireName());
+    if (said == null) {
+      return new RetentionPolicy(retentionClass, null, null, null, null, null);
+    }
+    Recorded.Proposal proposal = said.proposal();
+    boolean stands =
+        proposal != null
+            && proposal.at().isAfter(now.minus(PROPOSAL_LIFE))
+            && (proposal.tokenId() == null || isLive(connection, proposal.tokenId()));
+    return new RetentionPolicy(
+        retentionClass,
+        said.days(),
+        said.changedAt(),
+        proposal == null || !stands ? null : proposal.days(),
+        proposal == null || !stands ? null : proposal.tokenId(),
+        proposal == null || !stands ? null : proposal.at());
+  }
+
+  private static boolean isLive(Connection connection, long tokenId) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(IS_LIVE)) {
+      statement.setLong(1, tokenId);
       try (ResultSet row = statement.executeQuery()) {
-        while (row.next()) {
-          RetentionClass named = RetentionClass.named(row.getString("class")).orElse(null);
-          if (named != null) {
-            OffsetDateTime proposedAt = row.getObject("proposed_at", OffsetDateTime.class);
-            policies.put(
-                named,
-                new RetentionPolicy(
-                    named,
-                    row.getObject("days", Integer.class),
-                    row.getObject("changed_at", OffsetDateTime.class).toInstant(),
-                    row.getObject("proposed_days", Integer.class),
-                    row.getObject("proposed_by_token_id", Long.class),
-                    proposedAt == null ? null : proposedAt.toInstant()));
-          }
-        }
+        row.next();
+        return row.getBoolean(1);
       }
     }
-    return policies;
   }
 }

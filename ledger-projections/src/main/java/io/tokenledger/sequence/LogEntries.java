@@ -33,6 +33,11 @@ public final class LogEntries {
   /** Longer values stand as their hash: an entry must fit into a bundle, whatever a row holds. */
   private static final int MAX_VALUE_CHARS = 2_048;
 
+  /** C2SP tlog-tiles: what an entry may have in a bundle; then more values stand as their hash. */
+  private static final int MAX_BYTES = 65_535;
+
+  private static final int MAX_VALUE_CHARS_OF_LONG_ONES = 64;
+
   private static final String HMAC = "HmacSHA256";
   private static final JsonMapper JSON = JsonMapper.shared();
 
@@ -82,26 +87,37 @@ public final class LogEntries {
 
   /** The entry of an event whose commitments cannot be made again, with those it once had. */
   public byte[] write(LogRow event, Commitments commitments) {
+    byte[] entry = write(event, commitments, MAX_VALUE_CHARS);
+    return entry.length <= MAX_BYTES
+        ? entry
+        : write(event, commitments, MAX_VALUE_CHARS_OF_LONG_ONES);
+  }
+
+  private byte[] write(LogRow event, Commitments commitments, int maxValueChars) {
     EventTable.Row row = event.row();
     JsonNode envelope = envelope(row.metadata());
     StringBuilder json = new StringBuilder(700);
     json.append("{\"v\":1,\"gi\":").append(event.globalIndex());
-    text(json, "eid", row.eventId());
-    text(json, "agg", row.aggregateId());
-    text(json, "aty", row.aggregateType());
+    text(json, maxValueChars, "eid", row.eventId());
+    text(json, maxValueChars, "agg", row.aggregateId());
+    text(json, maxValueChars, "aty", row.aggregateType());
     json.append(",\"seq\":").append(row.sequenceNumber());
-    text(json, "type", row.eventType());
-    text(json, "rev", row.revision());
-    text(json, "at", row.occurredAt());
-    text(json, "rec", event.recordedAt());
-    text(json, "actor", first(envelope.at("/actor/id"), envelope.at("/actor/type")));
-    text(json, "act", first(envelope.path("action")));
-    text(json, "out", first(envelope.path("outcome")));
-    text(json, "tgt", first(envelope.at("/target/id"), envelope.at("/target/name")));
-    text(json, "corr", first(envelope.path("correlation_id"), envelope.path("request_id")));
-    text(json, "pc", commitments.payload());
-    text(json, "mc", commitments.metadata());
-    text(json, "oc", commitments.mac());
+    text(json, maxValueChars, "type", row.eventType());
+    text(json, maxValueChars, "rev", row.revision());
+    text(json, maxValueChars, "at", row.occurredAt());
+    text(json, maxValueChars, "rec", event.recordedAt());
+    text(json, maxValueChars, "actor", first(envelope.at("/actor/id"), envelope.at("/actor/type")));
+    text(json, maxValueChars, "act", first(envelope.path("action")));
+    text(json, maxValueChars, "out", first(envelope.path("outcome")));
+    text(json, maxValueChars, "tgt", first(envelope.at("/target/id"), envelope.at("/target/name")));
+    text(
+        json,
+        maxValueChars,
+        "corr",
+        first(envelope.path("correlation_id"), envelope.path("request_id")));
+    text(json, maxValueChars, "pc", commitments.payload());
+    text(json, maxValueChars, "mc", commitments.metadata());
+    text(json, maxValueChars, "oc", commitments.mac());
     return utf8(json.append('}').toString());
   }
 
@@ -139,10 +155,10 @@ public final class LogEntries {
     return "";
   }
 
-  private void text(StringBuilder json, String key, String value) {
+  private void text(StringBuilder json, int maxValueChars, String key, String value) {
     json.append(",\"").append(key).append("\":\"");
     String shown = value;
-    if (value.length() > MAX_VALUE_CHARS) {
+    if (value.length() > maxValueChars) {
       shown = "sha256:" + HexFormat.of().formatHex(digest.digest(utf8(value)));
     }
     for (int i = 0; i < shown.length(); i++) {

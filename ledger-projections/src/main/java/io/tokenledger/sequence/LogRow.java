@@ -21,10 +21,12 @@ public record LogRow(
     byte @Nullable [] payloadSalt,
     byte @Nullable [] metadataSalt) {
 
-  /** Whether nothing is left of it but what is left at the end of its retention. */
+  /**
+   * Whether nothing is left of it but what is left at the end of its retention. Salts say nothing
+   * of that: whoever has a node's login can add some.
+   */
   public boolean hasNoBody() {
-    return payloadSalt == null
-        && metadataSalt == null
+    return row.payload().contains("\"pruned\":true")
         && PrunedBody.isAll(row.payload(), row.metadata());
   }
 }

@@ -202,6 +202,11 @@ public final class Sequencer implements AutoCloseable {
         LOG.error("this node does not go on with the log: {}", e.getMessage());
         resign();
         pause(REST, RETRY_REFUSED);
+      } catch (RuntimeException e) {
+        // The outermost boundary of this thread: without it no event would get its place again.
+        LOG.error("the sequencer failed, and tries again", e);
+        resign();
+        pause(REST, RETRY_REFUSED);
       }
     }
     resign();

@@ -54,5 +54,8 @@ public final class Locks {
   /** One node or request writes into the archive at a time. Transaction-level. */
   public static final long ARCHIVE = 0x7106_0062L;
 
+  /** One node carries out what was decided about bodies at a time. Transaction-level. */
+  public static final long PRUNING = 0x7106_0063L;
+
   private Locks() {}
 }

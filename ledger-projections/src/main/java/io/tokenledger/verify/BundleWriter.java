@@ -1,5 +1,6 @@
 package io.tokenledger.verify;
 
+import io.tokenledger.sequence.LogEntries;
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.sequence.StoredNodes;
 import io.tokenledger.store.EventTable;
@@ -190,7 +191,7 @@ public final class BundleWriter {
                   range.to(),
                   leaf -> {
                     LogRow event = leaf.event();
-                    if (event != null && !event.hasNoBody()) {
+                    if (event != null && !isGone(event, leaf.entry())) {
                       line(file, utf8(Bodies.write(leaf.leafIndex(), event)));
                     }
                   }));
@@ -219,6 +220,13 @@ public final class BundleWriter {
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
+  }
+
+  /**
+   * A row that no node wrote may look like what is left of an event; its entry commits to nothing.
+   */
+  private static boolean isGone(LogRow event, byte[] entry) {
+    return event.hasNoBody() && !LogEntries.Commitments.in(entry).payload().isEmpty();
   }
 
   private static byte[] signature(SignedNote note) {

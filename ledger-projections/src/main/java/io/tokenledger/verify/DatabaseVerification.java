@@ -229,8 +229,8 @@ public final class DatabaseVerification {
    */
   private void readExplanations(Connection connection) throws SQLException {
     LogEntries entries = new LogEntries();
-    Map<Long, LogRow> explanations = new TreeMap<>();
-    Set<String> forged = new HashSet<>();
+    TreeMap<Long, LogRow> explanations = new TreeMap<>();
+    TreeMap<Long, LogRow> found = new TreeMap<>();
     try (PreparedStatement statement = connection.prepareStatement(EXPLANATIONS);
         ResultSet row = statement.executeQuery()) {
       while (row.next()) {
@@ -238,15 +238,29 @@ public final class DatabaseVerification {
         LogRow event = LogTable.read(row);
         if (event.row().eventType().equals(EventType.SUBJECT_ERASED.storedName())) {
           erased.erasure(leafIndex, event.row().payload());
-        } else if (event.row().eventType().equals(EventType.FORGED_EVENT_FOUND.storedName())) {
-          forged.add(forged(event));
-        } else if (audit.isBelieved(leafIndex)
-            && audit.isOurs(event)
+        } else if (audit.isOurs(event)
             && Arrays.equals(entries.write(event), row.getBytes("entry"))) {
-          explanations.put(leafIndex, event);
+          boolean isForgery =
+              event.row().eventType().equals(EventType.FORGED_EVENT_FOUND.storedName());
+          if (isForgery) {
+            found.put(leafIndex, event);
+          } else if (audit.isBelieved(leafIndex)) {
+            explanations.put(leafIndex, event);
+          }
         }
       }
     }
+    // One that is forged itself is named by a later one: from the newest on it is known which.
+    Set<String> forged = new HashSet<>();
+    found
+        .descendingMap()
+        .values()
+        .forEach(
+            event -> {
+              if (!forged.contains(event.row().eventId())) {
+                forged.add(forged(event));
+              }
+            });
     explanations.forEach(
         (leafIndex, event) -> {
           if (!forged.contains(event.row().eventId())) {

@@ -3,7 +3,6 @@ package io.tokenledger.verify;
 import io.tokenledger.sequence.LogEntries;
 import io.tokenledger.sequence.LogRow;
 import io.tokenledger.store.EventTable;
-import io.tokenledger.store.PrunedBody;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.Frontier;
 import io.tokenledger.tlog.InvalidTlogFormat;
@@ -178,14 +177,15 @@ public final class LogAudit {
     bodies++;
     requireOurs(leafIndex, event);
     byte[] expected;
-    if (event.payloadSalt() == null && event.metadataSalt() == null && isPruned(leafIndex, entry)) {
-      if (!PrunedBody.isAll(event.row().payload(), event.row().metadata())) {
+    boolean saltless = event.payloadSalt() == null && event.metadataSalt() == null;
+    if ((saltless || event.hasNoBody()) && isPruned(leafIndex, entry)) {
+      if (!event.hasNoBody()) {
         find("body_unproven", leafIndex, event.row().eventId(), "a body that nothing vouches for");
         return;
       }
       expected = entries.write(event, LogEntries.Commitments.in(entry));
     } else if (event.payloadSalt() == null || event.metadataSalt() == null) {
-      if (isForgedWithoutSalts(entry, event)) {
+      if (isUncommitted(entry, event)) {
         find(UNCOMMITTED, leafIndex, event.row().eventId(), "the log commits to nothing of it");
       } else {
         find("salt_missing", leafIndex, event.row().eventId(), "the event has no salts");
@@ -195,6 +195,10 @@ public final class LogAudit {
       expected = entries.write(event);
     }
     if (!Arrays.equals(expected, entry)) {
+      if (isUncommitted(entry, event)) {
+        find(UNCOMMITTED, leafIndex, event.row().eventId(), "the log commits to nothing of it");
+        return;
+      }
       find(
           "entry_differs",
           leafIndex,
@@ -204,13 +208,12 @@ public final class LogAudit {
   }
 
   /**
-   * Whether it had no salts when it got its place, as far as can be told because no node wrote it.
+   * Whether no node wrote it, as far as that can be told, and it had no salts when it got its
+   * place: the log then vouches for what its entry shows, whatever salts came later.
    */
-  private boolean isForgedWithoutSalts(byte[] entry, LogRow event) {
-    LogEntries.Commitments commitments = LogEntries.Commitments.in(entry);
-    return commitments.payload().isEmpty()
-        && commitments.metadata().isEmpty()
-        && (macs == null || !isOurs(event));
+  private boolean isUncommitted(byte[] entry, LogRow event) {
+    LogEntries.Commitments none = new LogEntries.Commitments("", "", "");
+    return (macs == null || !isOurs(event)) && Arrays.equals(entries.write(event, none), entry);
   }
 
   /** Leaves whose bodies the log says are gone. Tell it before the leaves. */

@@ -105,7 +105,7 @@ public final class PrunedLeaves {
   }
 
   /** Takes a leaf that narrows such a one, which must have been given before. */
-  void withhold(EventsWithheld event) {
+  public void withhold(EventsWithheld event) {
     Prune prune = prunes.get(event.leafIndex());
     if (prune != null) {
       keep(prune, event.kept());

@@ -47,18 +47,18 @@ public final class Prunes {
              to_char(event.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
                AS recorded_at,
              salt.payload_salt, salt.metadata_salt
-        FROM (SELECT event_id, completed_at
-                FROM state.prune
-               UNION ALL
-              SELECT withheld_by, completed_at
-                FROM state.prune
-               WHERE withheld_by IS NOT NULL) AS said
-        JOIN audit.leaf       AS leaf  ON leaf.event_id = said.event_id
-        JOIN ledger.event     AS event ON event.global_index = leaf.global_index
-        JOIN state.event_salt AS salt  ON salt.event_id = event.event_id
-       WHERE leaf.leaf_index >= ?
-         AND leaf.leaf_index <  ?
-         AND (said.completed_at IS NOT NULL OR NOT ?)
+        FROM ledger.event     AS event
+        JOIN audit.leaf       AS leaf ON leaf.global_index = event.global_index
+        JOIN state.event_salt AS salt ON salt.event_id = event.event_id
+       WHERE event.event_type IN ('EventsPruned', 'EventsWithheld')
+         AND leaf.leaf_index >= ?
+         AND (leaf.leaf_index < ? OR event.event_type = 'EventsWithheld' AND ?)
+         AND (NOT ?
+           OR event.event_type = 'EventsWithheld'
+           OR EXISTS (SELECT 1
+                        FROM state.prune AS prune
+                       WHERE prune.event_id = event.event_id
+                         AND prune.completed_at IS NOT NULL))
        ORDER BY leaf.leaf_index
       """;
 
@@ -70,13 +70,20 @@ public final class Prunes {
   }
 
   private static void read(
-      Connection connection, EventTable table, long from, long size, boolean completed, Taker taker)
+      Connection connection,
+      EventTable table,
+      long from,
+      long size,
+      boolean completed,
+      boolean narrowedUnsigned,
+      Taker taker)
       throws SQLException {
     LogEntries entries = new LogEntries();
     try (PreparedStatement statement = connection.prepareStatement(LEAVES)) {
       statement.setLong(1, from);
       statement.setLong(2, size);
-      statement.setBoolean(3, completed);
+      statement.setBoolean(3, narrowedUnsigned);
+      statement.setBoolean(4, completed);
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
           LogRow event = LogTable.read(row);
@@ -91,7 +98,7 @@ public final class Prunes {
   }
 
   /**
-   * Those that are signed in that database.
+   * Those that are signed in that database; what narrows one counts before it is signed.
    *
    * @param table knows which rows a node wrote: another one explains nothing
    * @param completed whether only those that were carried out
@@ -105,6 +112,7 @@ public final class Prunes {
         0,
         CheckpointTable.newest(connection).map(CheckpointTable.Signed::size).orElse(0L),
         completed,
+        true,
         (leafIndex, entry, event) -> pruned.add(leafIndex, event));
     return pruned;
   }
@@ -125,6 +133,7 @@ public final class Prunes {
         table,
         from,
         size,
+        false,
         false,
         (leafIndex, entry, event) -> {
           Object said = PrunedLeaves.read(event);

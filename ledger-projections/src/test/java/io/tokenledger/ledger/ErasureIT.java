@@ -373,6 +373,18 @@ class ErasureIT {
     assertNotEquals(List.of(id), ledger.erasures().preview(person()).keyIds());
   }
 
+  /** Nodes write the table of erasures, and so can whoever takes over the login of one. */
+  @Test
+  void aRowOfTheTableDestroysNoKey() throws Exception {
+    List<String> keyIds = ledger.erasures().preview(person()).keyIds();
+    execute(
+        "INSERT INTO state.erasure (event_id, subject, key_ids) VALUES ('none', 'system', ARRAY['"
+            + keyIds.get(0)
+            + "'])");
+    ledger.erasures().complete();
+    assertTrue(exported().contains(NAME));
+  }
+
   @Test
   void aBackupMadeAfterwardsOpensNothingEvenWithTheKeysOfBefore() throws Exception {
     Path old = Files.createDirectory(keys.resolve("old"));

@@ -266,7 +266,7 @@ class EvolutionIT {
     try (Ledger ledger = open(EventReader.CURRENT)) {
       TestLedger.create(ledger, "old", TestLedger.newHash(), "db:a:read").join();
       assertThrows(SQLException.class, () -> execute(timeless));
-      execute("ALTER TABLE ledger.event DROP CONSTRAINT event_occurred_at_check");
+      execute("ALTER TABLE ledger.event DROP CONSTRAINT event_time_check");
       execute(timeless);
       TestLedger.create(ledger, "other", TestLedger.newHash(), "db:a:read").join();
       await("it stands", () -> !ledger.standing().isEmpty());

@@ -2,6 +2,7 @@ package io.tokenledger.sequence;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -242,6 +243,26 @@ class SequencerIT {
           Duration.ofSeconds(10));
       assertDense();
     }
+  }
+
+  /** Whoever can add rows does not end the log by one that has no entry. */
+  @Test
+  void aRowWhoseEntryWouldBeTooLongGetsItsPlaceAndOneWithoutATimeIsRefused() throws Exception {
+    sequencer(Duration.ofMinutes(5), Duration.ofMinutes(5));
+    String row =
+        "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
+            + " event_type, revision, occurred_at, payload, metadata, mac, recorded_at)"
+            + " SELECT long, long, 0, long, long, long, '2026-11-24T12:00:00.000Z', '{}',"
+            + " json_build_object('actor', json_build_object('id', long), 'action', long,"
+            + " 'outcome', long, 'target', json_build_object('id', long), 'request_id', long)::text,"
+            + " sha256('m'), %s FROM (SELECT repeat(chr(1), 2000) AS long) AS made";
+    assertThrows(SQLException.class, () -> execute(row.formatted("'infinity'")));
+    execute(row.formatted("now()"));
+    try (Connection connection = TestPostgres.connect(database)) {
+      insert(connection);
+    }
+    await("SELECT count(*) FROM audit.leaf", 2, Duration.ofSeconds(30));
+    assertDense();
   }
 
   private int write(Random random, int transactions) throws Exception {
