@@ -129,7 +129,7 @@ public record ServeOptions(
     settings.put("--allow-remote-bootstrap", Boolean.toString(allowRemoteBootstrap));
     settings.put("--no-secret-replay", Boolean.toString(noSecretReplay));
     settings.put("--separate-duties", Boolean.toString(separateDuties));
-    settings.put("--notice-webhook", noticeWebhook == null ? "" : place(noticeWebhook.url()));
+    settings.put("--notice-webhook", noticeWebhook == null ? "" : host(noticeWebhook.url()));
     settings.put("--notice-webhook-secret-file", noticeWebhook == null ? "" : "given");
     settings.put(
         "--witness",
@@ -156,6 +156,11 @@ public record ServeOptions(
   private static String place(URI url) {
     String port = url.getPort() < 0 ? "" : ":" + url.getPort();
     return url.getScheme() + "://" + url.getHost() + port + url.getRawPath();
+  }
+
+  /** Without the path: what some write there is a secret. */
+  private static String host(URI url) {
+    return url.getScheme() + "://" + url.getHost() + (url.getPort() < 0 ? "" : ":" + url.getPort());
   }
 
   /**

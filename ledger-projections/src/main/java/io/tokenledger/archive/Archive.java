@@ -176,6 +176,7 @@ public final class Archive implements AutoCloseable {
         long signed =
             CheckpointTable.newest(connection).map(CheckpointTable.Signed::size).orElse(0L);
         requireNotAhead(last.head().to(), signed);
+        store.requireKept(last.name());
         requireContinued(last, Frontier.read(last.head().to(), new StoredNodes(connection)).root());
         return last.head().to();
       } finally {
@@ -223,14 +224,19 @@ public final class Archive implements AutoCloseable {
         if (!locked(connection)) {
           throw new ArchiveRefused("busy", "another node or request is archiving");
         }
-        Run run = write(connection);
+        Written written = new Written();
+        try {
+          write(connection, written);
+        } catch (RuntimeException | IOException e) {
+          // What is in the store by now stays there: it is said as well.
+          if (written.segments > 0) {
+            record(connection, written.run(), context);
+          }
+          throw e;
+        }
+        Run run = written.run();
         if (run.segments() > 0 || always) {
-          requests.append(
-              connection,
-              List.of(new ArchiveWritten(run.segments(), run.from(), run.to(), run.sha256())),
-              context);
-          connection.commit();
-          wake.run();
+          record(connection, run, context);
         }
         return run;
       } finally {
@@ -245,6 +251,27 @@ public final class Archive implements AutoCloseable {
     }
   }
 
+  /** What a run has written so far. */
+  private static final class Written {
+    private long segments;
+    private long from;
+    private long to;
+    private @Nullable Segment last;
+
+    private Run run() {
+      return new Run(segments, from, to, last == null ? null : last.head().sha256());
+    }
+  }
+
+  private void record(Connection connection, Run run, RequestContext context) throws SQLException {
+    requests.append(
+        connection,
+        List.of(new ArchiveWritten(run.segments(), run.from(), run.to(), run.sha256())),
+        context);
+    connection.commit();
+    wake.run();
+  }
+
   private static boolean locked(Connection connection) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(TRY_LOCK)) {
       statement.setLong(1, Locks.ARCHIVE);
@@ -255,24 +282,30 @@ public final class Archive implements AutoCloseable {
     }
   }
 
-  private Run write(Connection connection) throws SQLException, IOException {
+  private void write(Connection connection, Written written) throws SQLException, IOException {
     @Nullable Segment last = reader.newest().orElse(null);
     long from = last == null ? 0 : last.head().to();
+    written.from = from;
+    written.to = from;
+    written.last = last;
     Optional<CheckpointTable.Signed> newest = CheckpointTable.newest(connection);
     long signed = newest.map(CheckpointTable.Signed::size).orElse(0L);
     requireNotAhead(from, signed);
+    if (last != null) {
+      store.requireKept(last.name());
+    }
     long end = signed - signed % TILE;
     if (newest.isPresent() && last != null && end > from) {
       requireContinued(last, Frontier.read(from, new StoredNodes(connection)).root());
     }
-    long segments = 0;
-    for (long next = from; newest.isPresent() && next < end; segments++) {
-      long to = Math.min(next + MAX_LEAVES, end);
-      last = put(newest.get(), next, to, last == null ? Segment.NOTHING : last.reference());
-      next = to;
+    while (newest.isPresent() && written.to < end) {
+      long to = Math.min(written.to + MAX_LEAVES, end);
+      String before = written.last == null ? Segment.NOTHING : written.last.reference();
+      written.last = put(newest.get(), written.to, to, before);
+      written.to = to;
+      written.segments++;
     }
-    lag = signed - Math.max(from, end);
-    return new Run(segments, from, Math.max(from, end), last == null ? null : last.head().sha256());
+    lag = signed - written.to;
   }
 
   private void requireContinued(Segment last, TreeHash root) throws IOException {

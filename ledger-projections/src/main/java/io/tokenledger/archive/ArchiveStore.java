@@ -56,6 +56,14 @@ public interface ArchiveStore {
    */
   void get(String name, Path into) throws IOException;
 
+  /**
+   * Sees to it that what is kept under that name stays: a {@link #put} may have failed after it was
+   * written and before it was locked.
+   *
+   * @throws IOException when it is not known that it stays
+   */
+  default void requireKept(String name) throws IOException {}
+
   /** The names there are, in order. */
   List<String> list() throws IOException;
 }

@@ -91,6 +91,7 @@ import java.sql.DriverManager;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -409,7 +410,17 @@ public final class Ledger implements AutoCloseable {
 
   /** The same for one that holds a lock in its session and no transaction. */
   private static Connection connectAlone(DatabaseUrl app) throws SQLException {
-    return DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
+    Connection connection = DriverManager.getConnection(app.jdbcUrl(), app.user(), app.password());
+    try (Statement statement = connection.createStatement()) {
+      // The server's side: a machine that lost its power must not hold its lock for two hours.
+      statement.execute(
+          "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;"
+              + " SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000");
+      return connection;
+    } catch (SQLException e) {
+      connection.close();
+      throw e;
+    }
   }
 
   private List<Follower> followers(LedgerOptions options, Envelopes envelopes, EventReader reader) {

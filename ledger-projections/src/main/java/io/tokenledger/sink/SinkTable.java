@@ -24,13 +24,42 @@ final class SinkTable {
       SELECT pg_try_advisory_lock(?, hashtext(?)), set_config('synchronous_commit', 'off', false)
       """;
 
+  /** Longer than any receiver may take for a batch, and for its settling. */
+  private static final int SILENT_SECONDS = 180;
+
   private static final String BEGIN =
       """
-      INSERT INTO state.sink (name, next_leaf_index, node)
-      VALUES (?, CASE WHEN ? THEN (SELECT size FROM audit.tree_head WHERE log_id = 1) ELSE 0 END, ?)
+      INSERT INTO state.sink (name, next_leaf_index, node, pid, renewed_at)
+      VALUES (?, CASE WHEN ? THEN (SELECT size FROM audit.tree_head WHERE log_id = 1) ELSE 0 END, ?,
+              pg_backend_pid(), clock_timestamp())
           ON CONFLICT (name) DO UPDATE
-         SET node = excluded.node
+         SET node       = excluded.node,
+             pid        = excluded.pid,
+             renewed_at = excluded.renewed_at
       RETURNING next_leaf_index
+      """;
+
+  private static final String RENEW =
+      """
+      UPDATE state.sink
+         SET renewed_at = clock_timestamp()
+       WHERE name       = ?
+      """;
+
+  /** The lock's holder must be the session that should have given a sign: a pid is used again. */
+  private static final String END_SILENT =
+      """
+      SELECT pg_terminate_backend(sink.pid)
+        FROM state.sink  AS sink
+        JOIN pg_locks    AS held ON held.pid = sink.pid
+        JOIN pg_database AS here ON here.oid = held.database
+       WHERE here.datname        = current_database()
+         AND held.locktype       = 'advisory'
+         AND held.granted
+         AND held.classid::bigint = ?
+         AND held.objid::bigint   = hashtext(sink.name)::bigint & 4294967295
+         AND sink.name            = ?
+         AND sink.renewed_at      < clock_timestamp() - make_interval(secs => ?)
       """;
 
   private static final String ADVANCE =
@@ -168,6 +197,30 @@ final class SinkTable {
       try (ResultSet row = statement.executeQuery()) {
         row.next();
         return row.getLong(1);
+      }
+    }
+  }
+
+  /** Says that who holds the lock lives. */
+  void renew(String sink) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(RENEW)) {
+      statement.setString(1, sink);
+      statement.executeUpdate();
+    }
+  }
+
+  /**
+   * Ends the session of a node that hangs, or whose machine is gone, so that another gets the lock.
+   *
+   * @return whether one was ended
+   */
+  boolean endSilent(String sink) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(END_SILENT)) {
+      statement.setInt(1, Locks.SINK);
+      statement.setString(2, sink);
+      statement.setInt(3, SILENT_SECONDS);
+      try (ResultSet row = statement.executeQuery()) {
+        return row.next();
       }
     }
   }

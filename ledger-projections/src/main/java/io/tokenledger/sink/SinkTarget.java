@@ -208,12 +208,11 @@ public record SinkTarget(
         name + ": " + setting + " must be " + first + " to " + last + ", got " + value);
   }
 
-  /** Name, type and place, for the audit: nothing that may be secret. */
+  /** Name, type and host, for the audit. Not the path: what some write there is a secret. */
   @Override
   public String toString() {
     String port = url == null || url.getPort() < 0 ? "" : ":" + url.getPort();
-    String path = url == null || url.getRawPath() == null ? "" : url.getRawPath();
-    String place = url == null ? "" : " " + url.getScheme() + "://" + url.getHost() + port + path;
+    String place = url == null ? "" : " " + url.getScheme() + "://" + url.getHost() + port;
     return name + "=" + type + place + " " + format.wireName();
   }
 }

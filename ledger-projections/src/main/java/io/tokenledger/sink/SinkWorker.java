@@ -59,6 +59,12 @@ final class SinkWorker implements AutoCloseable {
   /** After so many failures another node may try whether it reaches the receiver. */
   private static final int FAILURES_A_TURN = 4;
 
+  /** How often the cursor is written in the middle of a page. */
+  private static final Duration ADVANCE = Duration.ofMillis(500);
+
+  /** How often a node that delivers says that it lives. */
+  private static final Duration RENEWAL = Duration.ofSeconds(5);
+
   /** How long a requeued entry that was not taken is left alone. */
   private static final Duration REQUEUED_REST = Duration.ofSeconds(10);
 
@@ -78,6 +84,15 @@ final class SinkWorker implements AutoCloseable {
   private @Nullable String said;
   private int failures;
   private long requeuedRestNanos = System.nanoTime();
+
+  /** Every entry before it is with the receiver. */
+  private long durable;
+
+  /** How much of that is written down. */
+  private long written;
+
+  private long writtenNanos = System.nanoTime();
+  private long renewedNanos = System.nanoTime() - RENEWAL.toNanos();
   private long lastTreeSize;
   private long lastPageNanos;
   private volatile long lag;
@@ -150,6 +165,9 @@ final class SinkWorker implements AutoCloseable {
       try (Connection session = sessions.open()) {
         SinkTable table = new SinkTable(session);
         while (!closing && (resting.getAsBoolean() || !table.lock(target.name()))) {
+          if (!resting.getAsBoolean() && table.endSilent(target.name())) {
+            LOG.warn("who delivered to {} gave no sign; its session is ended", target.name());
+          }
           sleep(STANDBY);
         }
         if (!closing) {
@@ -181,7 +199,8 @@ final class SinkWorker implements AutoCloseable {
   }
 
   private void deliver(SinkTable table) throws SQLException, InterruptedException {
-    long durable = table.begin(target.name(), target.fromNow(), node);
+    durable = table.begin(target.name(), target.fromNow(), node);
+    written = durable;
     waitingLetters = table.deadLetters(target.name());
     long position = durable;
     while (!closing && !resting.getAsBoolean()) {
@@ -193,16 +212,16 @@ final class SinkWorker implements AutoCloseable {
         }
         SinkPages.Page page = next(position);
         requireWithin(durable, page.treeSize());
-        boolean anyRefused = sendAll(table, page.messages());
+        long before = durable;
+        sendAll(table, page.messages());
         position = page.next();
-        // Whoever refuses also confirms at once: what was not refused is there.
-        long confirmed = anyRefused ? position : Math.min(sink.confirmed(), position);
-        if (confirmed > durable) {
-          durable = confirmed;
-          table.advance(target.name(), durable);
-        }
+        durable = Math.max(durable, Math.min(sink.confirmed(), position));
+        advance(table);
         lag = page.treeSize() - durable;
-        recovered(table);
+        if (durable > before || durable == position) {
+          // Not because something could be written: that alone is no sign of who reads it.
+          recovered(table);
+        }
         if (page.hasMore()) {
           giveWay(page);
         } else if (!wakeUp.sleep(LINGER, INTERVAL)) {
@@ -216,8 +235,9 @@ final class SinkWorker implements AutoCloseable {
         sink.reset();
         ahead.clear();
         position = durable;
+        advance(table);
         report(table, String.valueOf(e.getMessage()));
-        backOff(table, durable);
+        backOff(table);
         if (failures % FAILURES_A_TURN == 0) {
           return;
         }
@@ -288,16 +308,43 @@ final class SinkWorker implements AutoCloseable {
   }
 
   /**
-   * @return whether one was refused for good
+   * What is with the receiver counts after each batch: a receiver that takes a few hundred posts a
+   * minute would be sent the same ones for ever if only whole pages did.
    */
-  private boolean sendAll(SinkTable table, List<Message> messages)
+  private void sendAll(SinkTable table, List<Message> messages)
       throws IOException, InterruptedException, SQLException {
-    boolean anyRefused = false;
     for (int from = 0; from < messages.size(); from += sink.batchSize()) {
-      int to = Math.min(messages.size(), from + sink.batchSize());
-      anyRefused |= send(table, messages.subList(from, to));
+      List<Message> batch =
+          messages.subList(from, Math.min(messages.size(), from + sink.batchSize()));
+      long sent = batch.get(batch.size() - 1).leafIndex() + 1;
+      if (send(table, batch)) {
+        // What was not refused must be there before the cursor passes what was.
+        sink.settle();
+        durable = Math.max(durable, sent);
+      } else {
+        durable = Math.max(durable, Math.min(sink.confirmed(), sent));
+      }
+      if (System.nanoTime() - writtenNanos > ADVANCE.toNanos()) {
+        advance(table);
+      }
     }
-    return anyRefused;
+  }
+
+  /** Writes down how far the receiver is, and that this node lives. */
+  private void advance(SinkTable table) throws SQLException {
+    if (durable > written) {
+      table.advance(target.name(), durable);
+      written = durable;
+      writtenNanos = System.nanoTime();
+    }
+    renew(table);
+  }
+
+  private void renew(SinkTable table) throws SQLException {
+    if (System.nanoTime() - renewedNanos > RENEWAL.toNanos()) {
+      table.renew(target.name());
+      renewedNanos = System.nanoTime();
+    }
   }
 
   /** Of a batch that is refused the halves are tried, down to the one that is at fault. */
@@ -346,6 +393,7 @@ final class SinkWorker implements AutoCloseable {
       if (leaf.isEmpty()) {
         return true;
       }
+      renew(table);
       List<Message> messages = pages.read(leaf.get(), 1).messages();
       try {
         sink.send(messages);
@@ -389,12 +437,13 @@ final class SinkWorker implements AutoCloseable {
   }
 
   /** Longer after each failure, and not the same for all who wait for one receiver. */
-  private void backOff(SinkTable table, long durable) throws SQLException {
+  private void backOff(SinkTable table) throws SQLException {
     long seconds = Math.min(MAX_BACKOFF_SECONDS, 1L << Math.min(failures - 1, MAX_DOUBLINGS));
     double part = ThreadLocalRandom.current().nextDouble(0.75, 1);
     long end = System.nanoTime() + (long) (seconds * part * 1e9);
     while (!closing && System.nanoTime() < end) {
       lag = Math.max(0, table.treeSize() - durable);
+      renew(table);
       long left = Math.max(1, (end - System.nanoTime()) / 1_000_000);
       sleep(Duration.ofMillis(Math.min(left, INTERVAL.toMillis())));
     }

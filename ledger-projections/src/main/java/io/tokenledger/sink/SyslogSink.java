@@ -52,6 +52,12 @@ final class SyslogSink implements Sink {
   private static final Duration ROUND = Duration.ofSeconds(1);
   private static final int DEFAULT_SETTLE_SECONDS = 2;
   private static final int MAX_SETTLE_SECONDS = 60;
+
+  /** What rsyslog takes with the setting that the runbook gives; it cuts off what is longer. */
+  private static final int DEFAULT_MAX_MESSAGE_BYTES = 64 * 1_024;
+
+  private static final int LEAST_MAX_MESSAGE_BYTES = 2_048;
+  private static final int MOST_MAX_MESSAGE_BYTES = 16 * 1_024 * 1_024;
   private static final int BUFFER_BYTES = 64 * 1_024;
 
   /** {@code syslog}. */
@@ -63,7 +69,8 @@ final class SyslogSink implements Sink {
 
     @Override
     public Set<String> settings() {
-      return Set.of("ca_file", "certificate_file", "key_file", "settle_seconds");
+      return Set.of(
+          "ca_file", "certificate_file", "key_file", "settle_seconds", "max_message_bytes");
     }
 
     @Override
@@ -83,6 +90,7 @@ final class SyslogSink implements Sink {
   private final int port;
   private final @Nullable SSLContext tls;
   private final Duration settle;
+  private final int maxMessageBytes;
   private final Deque<Ended> ended = new ArrayDeque<>();
 
   /** Ends a connection over which nothing can be written: a write has no limit of its own. */
@@ -114,6 +122,12 @@ final class SyslogSink implements Sink {
               thread.setDaemon(true);
               return thread;
             });
+    this.maxMessageBytes =
+        target.number(
+            "max_message_bytes",
+            DEFAULT_MAX_MESSAGE_BYTES,
+            LEAST_MAX_MESSAGE_BYTES,
+            MOST_MAX_MESSAGE_BYTES);
     this.settle =
         Duration.ofSeconds(
             target.number("settle_seconds", DEFAULT_SETTLE_SECONDS, 0, MAX_SETTLE_SECONDS));
@@ -171,13 +185,13 @@ final class SyslogSink implements Sink {
   }
 
   @SuppressWarnings("resource") // The line closes it.
-  private Line connect() throws IOException {
+  private Line connect(InetSocketAddress address) throws IOException {
     if (closed) {
       throw new IOException("closed");
     }
     Socket socket = new Socket();
     try {
-      socket.connect(new InetSocketAddress(host, port), CONNECT_LIMIT_MILLIS);
+      socket.connect(address, CONNECT_LIMIT_MILLIS);
       socket.setTcpNoDelay(true);
       socket.setKeepAlive(true);
       if (tls == null) {
@@ -197,9 +211,15 @@ final class SyslogSink implements Sink {
   }
 
   @Override
-  public void send(List<Message> messages) throws IOException {
+  public void send(List<Message> messages) throws IOException, EntriesRefused {
     if (closed) {
       throw new IOException("closed");
+    }
+    for (Message message : messages) {
+      // Before anything is written: a receiver cuts it off, or takes the rest for the next one.
+      if (head(message).length() + message.body().length > maxMessageBytes) {
+        throw new EntriesRefused("longer than max_message_bytes, " + maxMessageBytes);
+      }
     }
     Line open = line;
     if (open != null && !open.isOpen()) {
@@ -211,7 +231,7 @@ final class SyslogSink implements Sink {
       open = null;
     }
     if (open == null) {
-      open = connect();
+      open = connect(new InetSocketAddress(host, port));
       line = open;
     }
     ScheduledFuture<?> limit = limited(open);
@@ -278,7 +298,8 @@ final class SyslogSink implements Sink {
   }
 
   private void endRound(Line open) throws IOException {
-    Line following = connect();
+    // The same address: another process of that name would vouch for what it has not read.
+    Line following = connect((InetSocketAddress) open.wire.getRemoteSocketAddress());
     line = following;
     ScheduledFuture<?> limit = limited(open);
     try {
@@ -337,6 +358,8 @@ final class SyslogSink implements Sink {
     line = null;
     unended = 0;
     ended.clear();
+    // What it had read may be of a history that a restore ended.
+    confirmed = 0;
   }
 
   @Override

@@ -26,6 +26,10 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -35,6 +39,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import java.util.function.ToIntFunction;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -191,6 +196,58 @@ class SinkIT {
     await("it arrives", () -> leaves().contains(letter.leafIndex()));
     await("it is no letter any more", () -> state(ledger).deadLetters() == 0);
     assertEquals(2, events("DeadLettersRequeued").size());
+  }
+
+  /** One that takes some posts and then wants rest is not sent the same ones for ever. */
+  @Test
+  void whatWasTakenBeforeAFailureIsNotSentAgain() throws Exception {
+    answer = body -> posts.get() % 4 == 0 ? 429 : 204;
+    ledger = open(webhook(",\"batch\":2"));
+    for (int i = 0; i < 20; i++) {
+      create(ledger, "token-" + i);
+    }
+    assertAllOnce(ledger.auditSize());
+  }
+
+  /** A node that hangs keeps its session, and with it the lock. */
+  @Test
+  void whoGivesNoSignForMinutesLosesTheSink() throws Exception {
+    ledger = open(webhook(""));
+    create(ledger, "one");
+    await("it arrives", () -> !taken.isEmpty());
+    String first = one("SELECT pid FROM state.sink");
+    try (Ledger second =
+        TestLedger.openWithSinks(
+            database, directory.resolve("keys"), webhook(""), new SimpleMeterRegistry())) {
+      await(
+          "another session delivers",
+          () -> {
+            change("UPDATE state.sink SET renewed_at = now() - interval '200 seconds'");
+            return !one("SELECT pid FROM state.sink").equals(first);
+          });
+      create(second, "two");
+      await("it arrives", () -> taken.toString().contains("\"two\""));
+    }
+  }
+
+  private String one(String sql) {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      return String.valueOf(row.getString(1));
+    } catch (SQLException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private void change(String sql) {
+    try (Connection connection = TestPostgres.connect(database);
+        Statement statement = connection.createStatement()) {
+      statement.executeUpdate(sql);
+    } catch (SQLException e) {
+      throw new AssertionError(e);
+    }
   }
 
   @Test
@@ -396,6 +453,30 @@ class SinkIT {
           first.matches(
               "(?s)<10[89]>1 20\\d\\d-\\d\\d-\\d\\dT[0-9:.]+Z n1 token-ledger - \\w+ - CEF:0\\|.*"),
           first);
+    }
+  }
+
+  /** A receiver would cut it off, or take its rest for the next message. */
+  @Test
+  void whatIsTooLongForSyslogIsADeadLetterAndTheOthersArrive() throws Exception {
+    try (FlakySyslog syslog = new FlakySyslog(0)) {
+      ledger =
+          open(
+              sinks(
+                  "{\"name\":\"siem\",\"type\":\"syslog\",\"format\":\"cef\",\"url\":\"tcp://127.0.0.1:"
+                      + syslog.server.getLocalPort()
+                      + "\",\"settle_seconds\":0,\"max_message_bytes\":4096}"));
+      create(ledger, "before");
+      String[] many =
+          IntStream.range(0, 300).mapToObj(i -> "db:database" + i + ":read").toArray(String[]::new);
+      TestLedger.create(ledger, "long", TestLedger.newHash(), many).join();
+      create(ledger, "after");
+      long size = ledger.auditSize();
+      await("all is told", () -> state(ledger).nextLeafIndex() >= size);
+      DeadLetter letter = ledger.sinks().deadLetters("siem", 0, 10).get(0);
+      assertEquals("longer than max_message_bytes, 4096", letter.reason());
+      await("the others arrive", () -> syslog.leaves().size() >= size - 1);
+      assertFalse(syslog.leaves().contains(letter.leafIndex()));
     }
   }
 

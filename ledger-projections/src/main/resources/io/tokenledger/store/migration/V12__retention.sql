@@ -18,6 +18,12 @@ COMMENT ON COLUMN state.prune.completed_at IS 'When the bodies were gone; null w
 
 GRANT SELECT, INSERT, UPDATE ON state.prune TO ${app};
 
+ALTER TABLE state.sink
+  ADD COLUMN pid        integer,
+  ADD COLUMN renewed_at timestamptz;
+COMMENT ON COLUMN state.sink.pid IS 'The session that delivers, or did last.';
+COMMENT ON COLUMN state.sink.renewed_at IS 'When that last gave a sign. A silent one is ended by whoever waits for its lock.';
+
 -- What is kept, held, erased and gone is read from these events, and not from tables that nodes write.
 CREATE INDEX event_privacy_idx ON ledger.event (event_type)
   WHERE event_type IN ('RetentionChanged', 'LegalHoldPlaced', 'LegalHoldLifted', 'SubjectErased', 'EventsPruned', 'EventsWithheld');

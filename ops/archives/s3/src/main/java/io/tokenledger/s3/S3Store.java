@@ -197,6 +197,19 @@ public final class S3Store implements ArchiveStore {
     }
   }
 
+  @Override
+  public void requireKept(String name) throws IOException {
+    String key = key(name);
+    Instant until =
+        asked(
+                () -> client.headObject(request -> request.bucket(bucket).key(key)).lastModified(),
+                name)
+            .plus(kept);
+    if (Instant.now().isBefore(until) && !isLocked(name, until)) {
+      throw new IOException(name + " is kept, and is not locked until " + until);
+    }
+  }
+
   /** Not every server takes a lock with the file; then it is asked for by itself. */
   private boolean isLocked(String name, Instant until) throws IOException {
     String key = key(name);
