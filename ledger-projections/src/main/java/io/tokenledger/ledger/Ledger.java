@@ -364,11 +364,11 @@ public final class Ledger implements AutoCloseable {
   private void sequenced(long firstLeafIndex, List<LogRow> rows) {
     recent.add(firstLeafIndex, rows);
     followers.forEach(Follower::wake);
-    sinks.wake();
   }
 
   private void signed() {
     witnesses.forEach(WitnessClient::wake);
+    sinks.wake();
   }
 
   private static SignedNote note(Path file) {

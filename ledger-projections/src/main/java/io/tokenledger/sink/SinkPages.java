@@ -25,13 +25,6 @@ final class SinkPages {
 
   private static final int FETCHED = 500;
 
-  private static final String HEAD =
-      """
-      SELECT size
-        FROM audit.tree_head
-       WHERE log_id = 1
-      """;
-
   /** A leaf keeps the log's name that it was first sent under: a receiver knows it by both. */
   private static final String PAGE =
       """
@@ -65,7 +58,7 @@ final class SinkPages {
   /**
    * A part of the log.
    *
-   * @param treeSize how many leaves the log had
+   * @param treeSize how many leaves the signed log had
    */
   record Page(long from, long treeSize, List<Message> messages) {
 
@@ -92,7 +85,7 @@ final class SinkPages {
       connection.setAutoCommit(false);
       try {
         long size = 0;
-        try (PreparedStatement statement = connection.prepareStatement(HEAD);
+        try (PreparedStatement statement = connection.prepareStatement(SinkTable.SIGNED);
             ResultSet row = statement.executeQuery()) {
           if (row.next()) {
             size = row.getLong("size");

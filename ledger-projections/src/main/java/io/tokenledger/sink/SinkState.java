@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * How far a receiver is.
  *
  * @param nextLeafIndex the first leaf that may not be with it
- * @param treeSize leaves of the log
+ * @param treeSize leaves of the signed log
  * @param node which delivers, or did last
  * @param deliveredAt when it last confirmed something; null for never
  * @param trouble why nothing is delivered at present; null while it is

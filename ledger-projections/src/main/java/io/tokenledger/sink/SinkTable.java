@@ -16,6 +16,20 @@ import org.jspecify.annotations.Nullable;
 final class SinkTable {
 
   /**
+   * How many leaves are signed, or were before this log began. What is not signed yet could be
+   * another entry after a standby took over that had not received it, and would have the same key.
+   */
+  static final String SIGNED =
+      """
+      SELECT coalesce(max(greatest(log.begun_at_size,
+                                   (SELECT max(point.size)
+                                      FROM audit.checkpoint AS point
+                                     WHERE point.generation = log.generation))), 0) AS size
+        FROM audit.generation AS log
+       WHERE log.generation = (SELECT max(generation) FROM audit.generation)
+      """;
+
+  /**
    * The lock that lets one node deliver, for as long as its session lives. A cursor that a crash
    * takes back by a moment only sends something again, which is no reason to wait for the disk.
    */
@@ -30,7 +44,10 @@ final class SinkTable {
   private static final String BEGIN =
       """
       INSERT INTO state.sink (name, next_leaf_index, node, pid, renewed_at)
-      VALUES (?, CASE WHEN ? THEN (SELECT size FROM audit.tree_head WHERE log_id = 1) ELSE 0 END, ?,
+      VALUES (?, CASE WHEN ? THEN (\s"""
+          + SIGNED
+          + """
+              ) ELSE 0 END, ?,
               pg_backend_pid(), clock_timestamp())
           ON CONFLICT (name) DO UPDATE
          SET node       = excluded.node,
@@ -90,13 +107,6 @@ final class SinkTable {
          AND trouble IS NOT NULL
       """;
 
-  private static final String SIZE =
-      """
-      SELECT size
-        FROM audit.tree_head
-       WHERE log_id = 1
-      """;
-
   private static final String REFUSE =
       """
       INSERT INTO state.dead_letter (sink, leaf_index, reason)
@@ -149,8 +159,11 @@ final class SinkTable {
              (SELECT count(*)
                 FROM state.dead_letter AS letter
                WHERE letter.sink = sink.name) AS dead_letters
-        FROM state.sink      AS sink
-        JOIN audit.tree_head AS head ON head.log_id = 1
+        FROM state.sink AS sink
+       CROSS JOIN (\s"""
+          + SIGNED
+          + """
+             ) AS head
        ORDER BY sink.name
       """;
 
@@ -248,9 +261,9 @@ final class SinkTable {
     }
   }
 
-  /** How many leaves the log has. */
+  /** How many leaves the signed log has. */
   long treeSize() throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(SIZE);
+    try (PreparedStatement statement = connection.prepareStatement(SIGNED);
         ResultSet row = statement.executeQuery()) {
       row.next();
       return row.getLong(1);

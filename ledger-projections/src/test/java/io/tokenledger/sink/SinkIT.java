@@ -209,6 +209,32 @@ class SinkIT {
     assertAllOnce(ledger.auditSize());
   }
 
+  /** What is not signed may be another entry once a standby took over that never received it. */
+  @Test
+  void whatIsNotSignedIsNotSent() throws Exception {
+    ledger = open(webhook(""));
+    create(ledger, "one");
+    await("it arrives", () -> taken.toString().contains("\"one\""));
+    await("all is signed", () -> one(UNSIGNED).equals("0"));
+    try (Connection signing = TestPostgres.connect(database);
+        Statement statement = signing.createStatement()) {
+      signing.setAutoCommit(false);
+      statement.execute("LOCK TABLE audit.checkpoint IN EXCLUSIVE MODE");
+      create(ledger, "two");
+      await("it has its place", () -> one(PLACED).equals("2"));
+      Thread.sleep(2_000);
+      assertFalse(taken.toString().contains("\"two\""));
+      signing.rollback();
+    }
+    await("it arrives", () -> taken.toString().contains("\"two\""));
+  }
+
+  private static final String UNSIGNED =
+      "SELECT (SELECT count(*) FROM audit.leaf) - (SELECT max(size) FROM audit.checkpoint)";
+  private static final String PLACED =
+      "SELECT count(*) FROM audit.leaf JOIN ledger.event USING (global_index) WHERE event_type ="
+          + " 'ResourceTokenCreated'";
+
   /** A node that hangs keeps its session, and with it the lock. */
   @Test
   void whoGivesNoSignForMinutesLosesTheSink() throws Exception {
