@@ -166,7 +166,7 @@ public final class Permissions {
    * for the wildcard of each type, which stands for all that neither names.
    */
   public boolean isWithin(Permissions other) {
-    if (this == other || other.admin) {
+    if (equals(other) || other.admin) {
       return true;
     }
     if (admin) {

@@ -178,8 +178,9 @@ public final class ArchiveRestore {
       BundleVerification.events(
           file,
           (leafIndex, event) -> {
-            if (broken.containsKey(leafIndex)) {
-              if (!Arrays.equals(writer.write(event), entries.get(leafIndex))) {
+            byte[] entry = entries.get(leafIndex);
+            if (entry != null && broken.containsKey(leafIndex)) {
+              if (!Arrays.equals(writer.write(event), entry)) {
                 throw new ArchiveRefused(
                     "another_history", "leaf " + leafIndex + " is another one in the archive");
               }
@@ -187,7 +188,7 @@ public final class ArchiveRestore {
               if (dryRun) {
                 return;
               }
-              if (gone.cover(leafIndex, entries.get(leafIndex))) {
+              if (gone.cover(leafIndex, entry)) {
                 table.restorePruned(
                     connection,
                     event.globalIndex(),
