@@ -134,7 +134,7 @@ class ServeCommandTest {
         .forEach(option -> flags.add(option.longestName()));
     flags.removeAll(Set.of("--help", "--version", "--exit-when-ready"));
     assertEquals(flags, new TreeSet<>(settings.keySet()));
-    assertEquals("https://hooks.example:8443/ledger", settings.get("--notice-webhook"));
+    assertEquals("https://hooks.example:8443", settings.get("--notice-webhook"));
     assertEquals("10.0.0.0/8,0:0:0:0:0:0:0:1/128", settings.get("--trusted-proxies"));
     for (String hidden : new String[] {"p@ss", "p%40ss", "c2VjcmV0", "pw@", "hidden"}) {
       assertFalse(settings.toString().contains(hidden), hidden);

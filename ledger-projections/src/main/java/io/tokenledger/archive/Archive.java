@@ -228,10 +228,7 @@ public final class Archive implements AutoCloseable {
         try {
           write(connection, written);
         } catch (RuntimeException | IOException e) {
-          // What is in the store by now stays there: it is said as well.
-          if (written.segments > 0) {
-            record(connection, written.run(), context);
-          }
+          recordBegun(connection, written, context, e);
           throw e;
         }
         Run run = written.run();
@@ -260,6 +257,30 @@ public final class Archive implements AutoCloseable {
 
     private Run run() {
       return new Run(segments, from, to, last == null ? null : last.head().sha256());
+    }
+  }
+
+  /** What is in the store by now stays there: it is said as well. */
+  private void recordBegun(
+      Connection connection, Written written, RequestContext context, Exception failure)
+      throws SQLException {
+    try {
+      Segment newest = reader.newest().orElse(null);
+      if (newest != null && newest.head().to() > written.to) {
+        // It was written, and then something else of it failed.
+        written.last = newest;
+        written.to = newest.head().to();
+        written.segments++;
+      }
+    } catch (IOException | InvalidTlogFormat e) {
+      failure.addSuppressed(e);
+    }
+    if (written.segments > 0) {
+      try {
+        record(connection, written.run(), context);
+      } catch (LedgerUnavailable e) {
+        failure.addSuppressed(e);
+      }
     }
   }
 

@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.sql.DataSource;
@@ -95,6 +96,13 @@ public final class Erasures {
        ORDER BY erasure.erased_at
       """;
 
+  private static final String ERASURES =
+      """
+      SELECT count(*)
+        FROM ledger.event
+       WHERE event_type = 'SubjectErased'
+      """;
+
   private static final String COMPLETE =
       """
       UPDATE state.erasure
@@ -141,6 +149,8 @@ public final class Erasures {
   private final SubjectKeys keys;
   private final Envelopes envelopes;
   private final Runnable wake;
+  private Set<String> erasedKeyIds = Set.of();
+  private long erasures;
 
   /** Gives a connection of who owns the tables. */
   public interface Owner {
@@ -269,7 +279,7 @@ public final class Erasures {
     List<String> keyIds = keys.ids(subject);
     List<String> holds = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(HOLDS)) {
-      int next = Recorded.read(connection, table).setHolds(statement, 1);
+      int next = Recorded.read(connection, table, Recorded.HOLDING).setHolds(statement, 1);
       statement.setString(next, subject);
       statement.setArray(next + 1, connection.createArrayOf("text", keyIds.toArray()));
       try (ResultSet row = statement.executeQuery()) {
@@ -318,7 +328,7 @@ public final class Erasures {
     try (Connection connection = writers.getConnection()) {
       try {
         // A row of the table is written by whoever has a node's login; a key comes back never.
-        for (String keyId : Recorded.read(connection, table).erasedKeyIds()) {
+        for (String keyId : erasedKeyIds(connection)) {
           keys.destroy(keyId);
         }
         List<Open> open = open(connection);
@@ -346,6 +356,20 @@ public final class Erasures {
         connection.rollback();
       }
     }
+  }
+
+  /** Read again when there are more: they are never fewer. */
+  private synchronized Set<String> erasedKeyIds(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(ERASURES);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      long count = row.getLong(1);
+      if (count != erasures) {
+        erasedKeyIds = Recorded.read(connection, table, Recorded.ERASING).erasedKeyIds();
+        erasures = count;
+      }
+    }
+    return erasedKeyIds;
   }
 
   private static List<Open> open(Connection connection) throws SQLException {

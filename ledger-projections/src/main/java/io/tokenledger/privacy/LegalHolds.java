@@ -39,10 +39,8 @@ public final class LegalHolds {
                OR event.aggregate_id = 'token:' || hold.token_name
                OR strpos(event.metadata, '"name":' || to_json(hold.token_name)::text) > 0
                OR EXISTS (SELECT 1
-                            FROM views.token_lookup AS bearer
-                           WHERE bearer.token_name = hold.token_name
-                             AND strpos(event.metadata,
-                                        '"id":"token:' || bearer.token_id || '"') > 0))
+                            FROM unnest(string_to_array(hold.token_ids, ' ')) AS id
+                           WHERE strpos(event.metadata, '"id":"token:' || id || '"') > 0))
              AND (hold.held_from IS NULL
                OR event.occurred_at::timestamptz >= hold.held_from)
              AND (hold.held_until IS NULL
@@ -108,6 +106,9 @@ public final class LegalHolds {
     try (Connection connection = writers.getConnection()) {
       try {
         lock(connection);
+        if (Recorded.read(connection, table, Recorded.HOLDING).wasPlaced(hold.hold())) {
+          throw new PrivacyRefused("hold_exists", "there is or was a hold named " + hold.hold());
+        }
         insert(connection, hold, context);
         requests.append(connection, List.of(hold), context);
         connection.commit();
@@ -147,7 +148,7 @@ public final class LegalHolds {
     try (Connection connection = writers.getConnection()) {
       try {
         lock(connection);
-        Recorded.Hold placed = Recorded.read(connection, table).hold(hold);
+        Recorded.Hold placed = Recorded.read(connection, table, Recorded.HOLDING).hold(hold);
         if (placed == null) {
           throw new PrivacyRefused("no_hold", "there is no hold named " + hold);
         }

@@ -37,6 +37,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -206,6 +207,13 @@ public final class Pruning implements AutoCloseable {
          AND completed_at IS NULL
       """;
 
+  private static final String IS_ANY_OPEN =
+      """
+      SELECT EXISTS (SELECT 1
+                       FROM state.prune
+                      WHERE completed_at IS NULL)
+      """;
+
   private static final String ONE_AT_A_TIME =
       """
       SELECT pg_try_advisory_xact_lock(?)
@@ -225,6 +233,7 @@ public final class Pruning implements AutoCloseable {
   private final BooleanSupplier due;
   private final Runnable wake;
   private final Counter pruned;
+  private final Map<String, Long> hinderedAt = new ConcurrentHashMap<>();
   private Instant nextLook = Instant.EPOCH;
   private @Nullable ScheduledFuture<?> rounds;
   private final ScheduledExecutorService timer =
@@ -364,7 +373,7 @@ public final class Pruning implements AutoCloseable {
       try {
         // May read all that a class has, and so without the lock: a hold that comes meanwhile is
         // seen when the bodies go.
-        Recorded recorded = Recorded.read(connection, table);
+        Recorded recorded = Recorded.read(connection, table, Recorded.PRUNING);
         Map<String, Integer> ending = ending(recorded);
         List<EventsPruned> events = new ArrayList<>();
         for (Map.Entry<String, Integer> each : ending.entrySet()) {
@@ -380,7 +389,7 @@ public final class Pruning implements AutoCloseable {
           return due.stream().map(each -> new Prune(each, null, null, null, null)).toList();
         }
         LegalHolds.lock(connection);
-        Recorded since = Recorded.read(connection, table);
+        Recorded since = Recorded.read(connection, table, Recorded.PRUNING);
         List<Prune> decided = new ArrayList<>();
         for (EventsPruned each : asked && due.isEmpty() ? events : due) {
           Integer days = ending.get(each.retentionClass());
@@ -406,7 +415,7 @@ public final class Pruning implements AutoCloseable {
   private boolean isAnyEnding() throws SQLException {
     try (Connection connection = writers.getConnection()) {
       try {
-        return !ending(Recorded.read(connection, table)).isEmpty();
+        return !ending(Recorded.read(connection, table, Recorded.PRUNING)).isEmpty();
       } finally {
         connection.rollback();
       }
@@ -550,7 +559,7 @@ public final class Pruning implements AutoCloseable {
     List<Prune> prunes = new ArrayList<>();
     try (Connection connection = writers.getConnection()) {
       try (PreparedStatement statement = connection.prepareStatement(LIST)) {
-        Recorded recorded = Recorded.read(connection, table);
+        Recorded recorded = Recorded.read(connection, table, Recorded.PRUNING);
         statement.setInt(1, MAX_LISTED);
         try (ResultSet row = statement.executeQuery()) {
           while (row.next()) {
@@ -588,9 +597,12 @@ public final class Pruning implements AutoCloseable {
         if (!isAlone(alone)) {
           return;
         }
+        if (!isAnyOpen(alone)) {
+          return;
+        }
         for (Settled each : settled(now.minus(SETTLED))) {
           try {
-            complete(each);
+            complete(each, alone, now);
           } catch (Hindered | PrivacyRefused e) {
             LOG.warn("what leaf {} says is not done: {}", each.leafIndex(), e.getMessage());
             trouble(each.eventId(), String.valueOf(e.getMessage()));
@@ -602,6 +614,15 @@ public final class Pruning implements AutoCloseable {
     }
   }
 
+  private static boolean isAnyOpen(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(IS_ANY_OPEN);
+        ResultSet row = statement.executeQuery()) {
+      row.next();
+      return row.getBoolean(1);
+    }
+  }
+
+  /** Asked again on the way: an idle session may have been ended, and its lock with it. */
   private static boolean isAlone(Connection connection) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(ONE_AT_A_TIME)) {
       statement.setLong(1, Locks.PRUNING);
@@ -612,14 +633,30 @@ public final class Pruning implements AutoCloseable {
     }
   }
 
-  private void complete(Settled settled) throws SQLException, Hindered {
+  private void complete(Settled settled, Connection alone, Instant now)
+      throws SQLException, Hindered {
+    long from = settled.event().from();
+    long to = settled.event().to();
+    Long before = hinderedAt.get(settled.eventId());
+    if (before != null) {
+      // Where it stood the last time: as long as that is so, nothing else is worth reading.
+      prune(settled, before, Math.min(before + CHUNK, to), now);
+      hinderedAt.remove(settled.eventId());
+    }
     long done = 0;
     List<String> kept = new ArrayList<>();
-    for (long from = settled.event().from(); from < settled.event().to(); from += CHUNK) {
-      Done some = prune(settled, from, Math.min(from + CHUNK, settled.event().to()));
-      done += some.count();
-      kept.addAll(some.kept());
+    for (long next = from; next < to; next += CHUNK) {
+      isAlone(alone);
+      try {
+        Done some = prune(settled, next, Math.min(next + CHUNK, to), now);
+        done += some.count();
+        kept.addAll(some.kept());
+      } catch (Hindered e) {
+        hinderedAt.put(settled.eventId(), next);
+        throw e;
+      }
     }
+    isAlone(alone);
     completed(settled, kept);
     pruned.increment(done);
     LOG.info("the bodies of {} events are gone, as leaf {} says", done, settled.leafIndex());
@@ -660,7 +697,7 @@ public final class Pruning implements AutoCloseable {
     LogEntries entries = new LogEntries();
     try (Connection connection = writers.getConnection()) {
       try (PreparedStatement statement = connection.prepareStatement(SETTLED_ONES)) {
-        Recorded recorded = Recorded.read(connection, table);
+        Recorded recorded = Recorded.read(connection, table, Recorded.PRUNING);
         statement.setObject(1, signedBefore.atOffset(ZoneOffset.UTC));
         try (ResultSet row = statement.executeQuery()) {
           while (row.next()) {
@@ -685,7 +722,8 @@ public final class Pruning implements AutoCloseable {
   }
 
   /** A row that is not what its leaf says is left as it is: it is evidence. */
-  private Done prune(Settled settled, long from, long to) throws SQLException, Hindered {
+  private Done prune(Settled settled, long from, long to, Instant now)
+      throws SQLException, Hindered {
     PrunedLeaves covered = new PrunedLeaves();
     covered.add(settled.leafIndex(), settled.event());
     LogEntries entries = new LogEntries();
@@ -697,9 +735,10 @@ public final class Pruning implements AutoCloseable {
       connection.setAutoCommit(false);
       try {
         LegalHolds.lock(connection);
-        Recorded recorded = Recorded.read(connection, table);
+        Recorded recorded = Recorded.read(connection, table, Recorded.PRUNING);
         recorded.withheld(settled.eventId()).forEach(covered::withhold);
         Set<Long> held = held(connection, recorded, from, to);
+        boolean lapsed = isLapsed(recorded, settled.event(), now);
         LeafRows.read(
             connection,
             from,
@@ -710,7 +749,7 @@ public final class Pruning implements AutoCloseable {
                 return;
               }
               boolean isLeft = event != null && event.hasNoBody();
-              if (held.contains(leaf.leafIndex()) && !isLeft) {
+              if ((lapsed || held.contains(leaf.leafIndex())) && !isLeft) {
                 run[0] = run[0] < 0 ? leaf.leafIndex() : run[0];
                 run[1] = leaf.leafIndex();
                 return;
@@ -735,6 +774,12 @@ public final class Pruning implements AutoCloseable {
         connection.rollback();
       }
     }
+  }
+
+  /** Whether since then it was said that such events are kept, or for longer: nothing more goes. */
+  private static boolean isLapsed(Recorded recorded, EventsPruned decision, Instant now) {
+    Integer days = ending(recorded).get(decision.retentionClass());
+    return days == null || decision.before().isAfter(now.minus(days, ChronoUnit.DAYS));
   }
 
   /** Of what is left already only the fields that its entry shows can be compared with it. */

@@ -6,6 +6,7 @@ import io.tokenledger.audit.ControlEvent.LegalHoldLifted;
 import io.tokenledger.audit.ControlEvent.LegalHoldPlaced;
 import io.tokenledger.audit.ControlEvent.RetentionChanged;
 import io.tokenledger.audit.ControlEvent.SubjectErased;
+import io.tokenledger.audit.EventType;
 import io.tokenledger.store.EventReader;
 import io.tokenledger.store.EventTable;
 import io.tokenledger.store.UnreadableEvent;
@@ -15,6 +16,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Instant;
+import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -38,26 +40,69 @@ final class Recorded {
   private static final JsonMapper JSON = JsonMapper.shared();
   private static final String TOKEN = "token:";
 
-  /** By an index of its own: there are few of them. */
+  private static final int FETCHED = 500;
+
+  /** What says what holds. */
+  static final List<EventType> HOLDING =
+      List.of(EventType.LEGAL_HOLD_PLACED, EventType.LEGAL_HOLD_LIFTED);
+
+  /** What says what is erased. */
+  static final List<EventType> ERASING = List.of(EventType.SUBJECT_ERASED);
+
+  /** What says for how long what is kept. */
+  static final List<EventType> KEEPING = List.of(EventType.RETENTION_CHANGED);
+
+  /** What says what goes and what stays. */
+  static final List<EventType> PRUNING =
+      List.of(
+          EventType.RETENTION_CHANGED,
+          EventType.LEGAL_HOLD_PLACED,
+          EventType.LEGAL_HOLD_LIFTED,
+          EventType.EVENTS_PRUNED,
+          EventType.EVENTS_WITHHELD);
+
+  /** By an index of its own, which the list of constants makes usable. */
   private static final String EVENTS =
       """
-      SELECT event_id, aggregate_id, sequence_number, aggregate_type, event_type, revision,
-             occurred_at, payload, metadata, mac
+      SELECT event.event_id, event.aggregate_id, event.sequence_number, event.aggregate_type,
+             event.event_type, event.revision, event.occurred_at, event.payload, event.metadata,
+             event.mac, leaf.mac_valid
+        FROM ledger.event    AS event
+        LEFT JOIN audit.leaf AS leaf ON leaf.global_index = event.global_index
+       WHERE event.event_type IN
+             ('RetentionChanged', 'LegalHoldPlaced', 'LegalHoldLifted', 'SubjectErased',
+              'EventsPruned', 'EventsWithheld')
+         AND event.event_type = ANY (?::text[])
+       ORDER BY event.global_index
+      """;
+
+  private static final String LISTED =
+      """
+      SELECT hold, subject, token_name, held_from, held_until, placed_by_token_id
+        FROM state.legal_hold
+       WHERE lifted_at IS NULL
+      """;
+
+  /** Whatever the payload of a row is that no node wrote. */
+  private static final String TOKEN_IDS =
+      """
+      SELECT string_agg(DISTINCT substring(payload FROM '"id":([0-9]+)'), ' ')
         FROM ledger.event
-       WHERE event_type IN ('RetentionChanged', 'LegalHoldPlaced', 'LegalHoldLifted',
-                            'SubjectErased', 'EventsPruned', 'EventsWithheld')
-       ORDER BY global_index
+       WHERE aggregate_id = ?
+         AND event_type IN ('OperatorTokenCreated', 'NamedAdminCreated', 'ResourceTokenCreated')
       """;
 
   /** The holds of {@link #setHolds}, in a FROM. */
   static final String HOLDS =
       """
-      unnest(?::text[], ?::text[], ?::text[], ?::timestamptz[], ?::timestamptz[])
-               AS hold (hold, subject, token_name, held_from, held_until)
+      unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::timestamptz[], ?::timestamptz[])
+               AS hold (hold, subject, token_name, token_ids, held_from, held_until)
       """;
 
   private final Map<String, Said> retention = new HashMap<>();
   private final Map<String, Hold> holds = new LinkedHashMap<>();
+  private final Map<String, String> tokenIds = new HashMap<>();
+  private final Set<String> placed = new HashSet<>();
   private final Map<String, EventsPruned> decisions = new HashMap<>();
   private final Map<String, List<EventsWithheld>> withheld = new HashMap<>();
   private final Set<String> erasedKeyIds = new HashSet<>();
@@ -87,29 +132,97 @@ final class Recorded {
 
   private Recorded() {}
 
-  /** All that is committed. */
-  static Recorded read(Connection connection, EventTable table) throws SQLException {
+  /**
+   * All of that kind that is committed.
+   *
+   * @param connection does not commit by itself
+   * @throws PrivacyRefused when one of them was changed, or is of a newer version: what is held is
+   *     not known then
+   */
+  static Recorded read(Connection connection, EventTable table, List<EventType> types)
+      throws SQLException {
     Recorded recorded = new Recorded();
-    try (PreparedStatement statement = connection.prepareStatement(EVENTS);
+    try (PreparedStatement statement = connection.prepareStatement(EVENTS)) {
+      statement.setFetchSize(FETCHED);
+      statement.setArray(
+          1, connection.createArrayOf("text", types.stream().map(EventType::storedName).toArray()));
+      try (ResultSet row = statement.executeQuery()) {
+        recorded.take(table, row);
+      }
+    }
+    if (types.contains(EventType.LEGAL_HOLD_PLACED)) {
+      recorded.addListed(connection);
+      recorded.findTokens(connection);
+    }
+    return recorded;
+  }
+
+  private void take(EventTable table, ResultSet row) throws SQLException {
+    while (row.next()) {
+      EventTable.Row event =
+          new EventTable.Row(
+              row.getString("event_id"),
+              row.getString("aggregate_id"),
+              row.getLong("sequence_number"),
+              row.getString("aggregate_type"),
+              row.getString("event_type"),
+              row.getString("revision"),
+              row.getString("occurred_at"),
+              row.getString("payload"),
+              row.getString("metadata"));
+      if (table.isOurs(event, row.getBytes("mac"))) {
+        take(event);
+      } else if (row.getBoolean("mac_valid")) {
+        throw new PrivacyRefused(
+            "damaged",
+            "event " + event.eventId() + " is not what it was: nothing goes, see verify");
+      }
+    }
+  }
+
+  /**
+   * A hold of the list that no event tells of or ends, because it was lost or nobody placed it: the
+   * list can only hold more.
+   */
+  private void addListed(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(LISTED);
         ResultSet row = statement.executeQuery()) {
       while (row.next()) {
-        EventTable.Row event =
-            new EventTable.Row(
-                row.getString("event_id"),
-                row.getString("aggregate_id"),
-                row.getLong("sequence_number"),
-                row.getString("aggregate_type"),
-                row.getString("event_type"),
-                row.getString("revision"),
-                row.getString("occurred_at"),
-                row.getString("payload"),
-                row.getString("metadata"));
-        if (table.isOurs(event, row.getBytes("mac"))) {
-          recorded.take(event);
+        String hold = row.getString("hold");
+        if (!placed.contains(hold)) {
+          LegalHoldPlaced bounds =
+              new LegalHoldPlaced(
+                  hold,
+                  row.getString("subject"),
+                  row.getString("token_name"),
+                  instant(row, "held_from"),
+                  instant(row, "held_until"));
+          holds.put(hold, new Hold(bounds, row.getObject("placed_by_token_id", Long.class)));
         }
       }
     }
-    return recorded;
+  }
+
+  private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {
+    OffsetDateTime at = row.getObject(column, OffsetDateTime.class);
+    return at == null ? null : at.toInstant();
+  }
+
+  /** Of a token that was refused an event may have the id alone. */
+  private void findTokens(Connection connection) throws SQLException {
+    for (Hold each : holds.values()) {
+      String name = each.bounds().token();
+      if (name != null && !tokenIds.containsKey(name)) {
+        try (PreparedStatement statement = connection.prepareStatement(TOKEN_IDS)) {
+          statement.setString(1, TOKEN + name);
+          try (ResultSet row = statement.executeQuery()) {
+            row.next();
+            String ids = row.getString(1);
+            tokenIds.put(name, ids == null ? "" : ids);
+          }
+        }
+      }
+    }
   }
 
   private void take(EventTable.Row row) {
@@ -123,10 +236,12 @@ final class Recorded {
     }
     if (event instanceof RetentionChanged changed) {
       take(changed, Instant.parse(row.occurredAt()), actor(row.metadata()));
-    } else if (event instanceof LegalHoldPlaced placed) {
-      holds.put(placed.hold(), new Hold(placed, actor(row.metadata())));
+    } else if (event instanceof LegalHoldPlaced said) {
+      holds.put(said.hold(), new Hold(said, actor(row.metadata())));
+      placed.add(said.hold());
     } else if (event instanceof LegalHoldLifted lifted) {
       holds.remove(lifted.hold());
+      placed.add(lifted.hold());
     } else if (event instanceof SubjectErased erased) {
       erasedKeyIds.addAll(erased.keyIds());
     } else if (event instanceof EventsPruned pruned) {
@@ -170,6 +285,11 @@ final class Recorded {
     return holds.get(name);
   }
 
+  /** Whether a hold ever had that name. */
+  boolean wasPlaced(String name) {
+    return placed.contains(name);
+  }
+
   /** What a node decided under that event id; null for others. */
   @Nullable EventsPruned decision(String eventId) {
     return decisions.get(eventId);
@@ -198,6 +318,7 @@ final class Recorded {
             LegalHoldPlaced::hold,
             LegalHoldPlaced::subject,
             LegalHoldPlaced::token,
+            hold -> tokenIds.get(hold.token() == null ? "" : hold.token()),
             LegalHoldPlaced::from,
             LegalHoldPlaced::until);
     int next = first;

@@ -75,7 +75,11 @@ public final class Retention {
       try {
         LegalHolds.lock(connection);
         RetentionPolicy before =
-            policy(connection, Recorded.read(connection, table), retentionClass, Instant.now());
+            policy(
+                connection,
+                Recorded.read(connection, table, Recorded.KEEPING),
+                retentionClass,
+                Instant.now());
         boolean inForce =
             !isShorter(before, days) || isSecond(before, days, LegalHolds.tokenId(context));
         requests.append(
@@ -122,7 +126,7 @@ public final class Retention {
   public List<RetentionPolicy> policies(Instant now) {
     try (Connection connection = writers.getConnection()) {
       try {
-        Recorded recorded = Recorded.read(connection, table);
+        Recorded recorded = Recorded.read(connection, table, Recorded.KEEPING);
         List<RetentionPolicy> all = new ArrayList<>();
         for (RetentionClass each : RetentionClass.values()) {
           if (each != RetentionClass.PERMANENT) {

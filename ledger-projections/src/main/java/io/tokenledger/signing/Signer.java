@@ -161,7 +161,12 @@ public final class Signer implements TreeKeeper {
       requireAccepted(session);
       registerKeys(session, generation, edge.size());
       session.commit();
-      knownSize = known.size();
+      // Not what is remembered: that was written before the row, which may have been lost.
+      knownSize =
+          CheckpointTable.newest(session)
+              .filter(newest -> newest.generation() == generation)
+              .map(CheckpointTable.Signed::size)
+              .orElse(0L);
       refused = null;
     } catch (TreeRefused e) {
       refuse(e.code(), String.valueOf(e.getMessage()), edge.size());

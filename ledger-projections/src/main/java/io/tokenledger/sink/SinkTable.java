@@ -125,12 +125,21 @@ final class SinkTable {
        WHERE sink = ?
       """;
 
+  private static final String IS_LETTER =
+      """
+      SELECT EXISTS (SELECT 1
+                       FROM state.dead_letter
+                      WHERE sink       = ?
+                        AND leaf_index = ?)
+      """;
+
   private static final String NEXT_REQUEUED =
       """
       SELECT leaf_index
         FROM state.dead_letter
        WHERE sink = ?
          AND requeued
+         AND leaf_index < ?
        ORDER BY leaf_index
        LIMIT 1
       """;
@@ -290,10 +299,23 @@ final class SinkTable {
     }
   }
 
-  /** The first dead letter that is to be sent again. */
-  Optional<Long> nextRequeued(String sink) throws SQLException {
+  /** Whether that entry is a dead letter already. */
+  boolean isLetter(String sink, long leafIndex) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(IS_LETTER)) {
+      statement.setString(1, sink);
+      statement.setLong(2, leafIndex);
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getBoolean(1);
+      }
+    }
+  }
+
+  /** The first dead letter before that leaf that is to be sent again. */
+  Optional<Long> nextRequeued(String sink, long before) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(NEXT_REQUEUED)) {
       statement.setString(1, sink);
+      statement.setLong(2, before);
       try (ResultSet row = statement.executeQuery()) {
         return row.next() ? Optional.of(row.getLong(1)) : Optional.empty();
       }

@@ -91,6 +91,9 @@ final class SinkWorker implements AutoCloseable {
   /** How much of that is written down. */
   private long written;
 
+  /** Where it was at the last failure. */
+  private long failedAt;
+
   private long writtenNanos = System.nanoTime();
   private long renewedNanos = System.nanoTime() - RENEWAL.toNanos();
   private long lastTreeSize;
@@ -201,6 +204,7 @@ final class SinkWorker implements AutoCloseable {
   private void deliver(SinkTable table) throws SQLException, InterruptedException {
     durable = table.begin(target.name(), target.fromNow(), node);
     written = durable;
+    failedAt = durable;
     waitingLetters = table.deadLetters(target.name());
     long position = durable;
     while (!closing && !resting.getAsBoolean()) {
@@ -236,6 +240,11 @@ final class SinkWorker implements AutoCloseable {
         ahead.clear();
         position = durable;
         advance(table);
+        if (durable > failedAt) {
+          // It took some: it is slow, or wants rest, and is not gone.
+          failures = 0;
+        }
+        failedAt = durable;
         report(table, String.valueOf(e.getMessage()));
         backOff(table);
         if (failures % FAILURES_A_TURN == 0) {
@@ -314,16 +323,7 @@ final class SinkWorker implements AutoCloseable {
   private void sendAll(SinkTable table, List<Message> messages)
       throws IOException, InterruptedException, SQLException {
     for (int from = 0; from < messages.size(); from += sink.batchSize()) {
-      List<Message> batch =
-          messages.subList(from, Math.min(messages.size(), from + sink.batchSize()));
-      long sent = batch.get(batch.size() - 1).leafIndex() + 1;
-      if (send(table, batch)) {
-        // What was not refused must be there before the cursor passes what was.
-        sink.settle();
-        durable = Math.max(durable, sent);
-      } else {
-        durable = Math.max(durable, Math.min(sink.confirmed(), sent));
-      }
+      send(table, messages.subList(from, Math.min(messages.size(), from + sink.batchSize())));
       if (System.nanoTime() - writtenNanos > ADVANCE.toNanos()) {
         advance(table);
       }
@@ -348,28 +348,32 @@ final class SinkWorker implements AutoCloseable {
   }
 
   /** Of a batch that is refused the halves are tried, down to the one that is at fault. */
-  private boolean send(SinkTable table, List<Message> messages)
+  private void send(SinkTable table, List<Message> messages)
       throws IOException, InterruptedException, SQLException {
+    renew(table);
+    long sent = messages.get(messages.size() - 1).leafIndex() + 1;
     try {
       sink.send(messages);
       delivered.increment(messages.size());
-      return false;
+      durable = Math.max(durable, Math.min(sink.confirmed(), sent));
     } catch (EntriesRefused e) {
       int half = messages.size() / 2;
       if (half == 0) {
+        // What came before must be there before the cursor passes what was refused.
+        sink.settle();
         refuse(table, messages.get(0).leafIndex(), e.answer());
+        durable = Math.max(durable, sent);
       } else {
         send(table, messages.subList(0, half));
         send(table, messages.subList(half, messages.size()));
       }
-      return true;
     }
   }
 
   private void refuse(SinkTable table, long leafIndex, String answer)
       throws IOException, SQLException {
     failed.increment();
-    if (waitingLetters >= MAX_DEAD_LETTERS) {
+    if (waitingLetters >= MAX_DEAD_LETTERS && !table.isLetter(target.name(), leafIndex)) {
       throw new IOException(
           answer + ", and " + waitingLetters + " dead letters wait: nothing more is passed over");
     }
@@ -380,7 +384,8 @@ final class SinkWorker implements AutoCloseable {
   }
 
   /**
-   * A letter that is not taken now must not hold up the entries: it is tried again later.
+   * A letter that is not taken now must not hold up the entries: it is tried again later. One at or
+   * after the cursor comes with its page, and would confirm what is before it.
    *
    * @return false when what was sent before and not confirmed has to be sent again
    */
@@ -389,7 +394,7 @@ final class SinkWorker implements AutoCloseable {
       return true;
     }
     for (int i = 0; i < REQUEUED_AT_ONCE; i++) {
-      Optional<Long> leaf = table.nextRequeued(target.name());
+      Optional<Long> leaf = table.nextRequeued(target.name(), durable);
       if (leaf.isEmpty()) {
         return true;
       }

@@ -243,11 +243,14 @@ final class SyslogSink implements Sink {
     } finally {
       limit.cancel(false);
     }
+    long after = messages.get(messages.size() - 1).leafIndex() + 1;
     if (unended == 0) {
       unendedSinceNanos = System.nanoTime();
+      next = after;
     }
     unended += messages.size();
-    next = messages.get(messages.size() - 1).leafIndex() + 1;
+    // One that is sent again may come from before.
+    next = Math.max(next, after);
     if (unended >= ROUND_ENTRIES) {
       endRound(open);
     }

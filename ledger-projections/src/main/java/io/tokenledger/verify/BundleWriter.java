@@ -89,6 +89,7 @@ public final class BundleWriter {
   private final Connection connection;
   private final EventTable table;
   private final UnaryOperator<String> sign;
+  private final LogEntries entries = new LogEntries();
 
   /**
    * What is written.
@@ -225,8 +226,10 @@ public final class BundleWriter {
   /**
    * A row that no node wrote may look like what is left of an event; its entry commits to nothing.
    */
-  private static boolean isGone(LogRow event, byte[] entry) {
-    return event.hasNoBody() && !LogEntries.Commitments.in(entry).payload().isEmpty();
+  private boolean isGone(LogRow event, byte[] entry) {
+    return event.hasNoBody()
+        && !LogEntries.Commitments.in(entry).payload().isEmpty()
+        && !Arrays.equals(entries.write(event), entry);
   }
 
   private static byte[] signature(SignedNote note) {

@@ -446,6 +446,47 @@ class RetentionIT {
   }
 
   @Test
+  void aHoldIsNotReplacedByAnotherOfItsName() throws Exception {
+    hold("case-1", "ingest");
+    change(database, "UPDATE state.legal_hold SET hold = 'gone'");
+    assertEquals(
+        "hold_exists", assertThrows(PrivacyRefused.class, () -> hold("case-1", "none")).code());
+  }
+
+  /** Whoever can change events is found out; until then nothing must go that they held. */
+  @Test
+  void aLostOrDamagedHoldStillHolds() throws Exception {
+    keepADay(RetentionClass.REQUESTS);
+    hold("case-1", "ingest");
+    signed();
+    change(
+        database,
+        "UPDATE ledger.event SET payload = replace(payload, 'ingest', 'nobody') WHERE event_type ="
+            + " 'LegalHoldPlaced'");
+    assertEquals("damaged", assertThrows(PrivacyRefused.class, () -> decide(true)).code());
+    change(database, "DELETE FROM ledger.event WHERE event_type = 'LegalHoldPlaced'");
+    assertEquals(DENIED / 2, decide(true).get(0).event().eventCount());
+  }
+
+  @Test
+  void whatIsKeptForLongerSinceDoesNotGo() throws Exception {
+    keepADay(RetentionClass.REQUESTS);
+    decide(false);
+    ledger.retention().keep(RetentionClass.REQUESTS, null, TestLedger.context(officer(1)));
+    signed();
+    pruning().complete(later);
+    assertEquals(DENIED, bodies(denials()));
+    assertNotNull(pruning().list().get(0).completedAt());
+    keepADay(RetentionClass.REQUESTS);
+    change(database, "UPDATE state.prune SET completed_at = NULL");
+    signed();
+    pruning().complete(later);
+    assertEquals(DENIED, bodies(denials()), "a lapsed decision is not carried out later");
+    assertEquals(List.of(), kinds(verify(database)));
+    assertEquals(DENIED, decide(false).get(0).event().eventCount());
+  }
+
+  @Test
   void saltsThatComeLaterSayNothing() throws Exception {
     SignedNote remembered = ledger.log().newest().orElseThrow().note();
     pruned();
@@ -487,6 +528,13 @@ class RetentionIT {
   @Test
   void aForgedRowThatLooksPrunedStopsNoArchive() throws Exception {
     forge("forged", "AccessDenied", "{\"pruned\":true}", false);
+    change(
+        database,
+        "INSERT INTO state.event_salt VALUES ('salted', sha256('a'), sha256('b'))",
+        "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"
+            + " event_type, revision, occurred_at, payload, metadata, mac) SELECT 'salted',"
+            + " 'salted', 0, aggregate_type, event_type, '1', occurred_at, '{\"pruned\":true}',"
+            + " '{}', sha256('m') FROM ledger.event WHERE event_id = 'forged'");
     change(
         database,
         "INSERT INTO ledger.event (event_id, aggregate_id, sequence_number, aggregate_type,"

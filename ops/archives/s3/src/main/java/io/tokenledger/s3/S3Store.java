@@ -53,6 +53,10 @@ public final class S3Store implements ArchiveStore {
   private static final int MAX_DAYS = 36_500;
   private static final int CHUNK = 64 * 1024;
   private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
+
+  /** The lock is counted from before the upload, the object's age from after it. */
+  private static final Duration UPLOAD_LIMIT = Duration.ofHours(1);
+
   private static final Duration ANSWER_LIMIT = Duration.ofSeconds(60);
   private static final int CONDITION_FAILED = 412;
   private static final int NOT_FOUND = 404;
@@ -197,6 +201,7 @@ public final class S3Store implements ArchiveStore {
     }
   }
 
+  /** Whichever mode it was locked in: another one would be for later segments. */
   @Override
   public void requireKept(String name) throws IOException {
     String key = key(name);
@@ -205,9 +210,30 @@ public final class S3Store implements ArchiveStore {
                 () -> client.headObject(request -> request.bucket(bucket).key(key)).lastModified(),
                 name)
             .plus(kept);
-    if (Instant.now().isBefore(until) && !isLocked(name, until)) {
+    if (Instant.now().isBefore(until) && !isKept(name, until) && !isLocked(name, until)) {
       throw new IOException(name + " is kept, and is not locked until " + until);
     }
+  }
+
+  private boolean isKept(String name, Instant until) throws IOException {
+    String key = key(name);
+    return asked(
+        () -> {
+          try {
+            ObjectLockRetention lock = retention(key);
+            return lock != null
+                && lock.mode() != null
+                && lock.retainUntilDate() != null
+                && !lock.retainUntilDate()
+                    .isBefore(until.truncatedTo(ChronoUnit.SECONDS).minus(UPLOAD_LIMIT));
+          } catch (AwsServiceException e) {
+            if (e.statusCode() != NOT_FOUND) {
+              throw e;
+            }
+            return false;
+          }
+        },
+        name);
   }
 
   /** Not every server takes a lock with the file; then it is asked for by itself. */
