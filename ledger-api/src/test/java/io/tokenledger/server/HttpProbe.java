@@ -48,10 +48,15 @@ final class HttpProbe {
    * @param head request line and headers, a character a byte; the end is added
    */
   String raw(String head) {
+    return raw(head, "127.0.0.1", "");
+  }
+
+  /** The same with a header {@code Host} and a body. */
+  String raw(String head, String host, String body) {
     URI server = URI.create(url);
     try (Socket socket = new Socket(server.getHost(), server.getPort())) {
       socket.setSoTimeout(20_000);
-      String request = head + "\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+      String request = head + "\r\nHost: " + host + "\r\nConnection: close\r\n\r\n" + body;
       socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
       return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {

@@ -94,10 +94,10 @@ class RealGatewayIT {
   private static String configuration(String file, int port, String database, int databasePort)
       throws IOException {
     String text = Files.readString(CONFIGURATIONS.resolve(file));
-    for (String address : List.of("127.0.0.1:8080", "127.0.0.1:8181", "127.0.0.1:" + database)) {
+    for (String address : List.of(":8080", "127.0.0.1:8181", "127.0.0.1:" + database)) {
       assertTrue(text.contains(address), file + " names " + address);
     }
-    return text.replace("127.0.0.1:8080", "127.0.0.1:" + port)
+    return text.replace(":8080", ":" + port)
         .replace("127.0.0.1:8181", server.url().substring("http://".length()))
         .replace("127.0.0.1:" + database, "127.0.0.1:" + databasePort);
   }
@@ -273,6 +273,7 @@ class RealGatewayIT {
             "/%77rite?db=other",
             "//write?db=mydb",
             "/write/../write?db=other",
+            "/write?db=mydb&RP=x",
             "/write?db=mydb%00")) {
       String answer =
           new HttpProbe("http://127.0.0.1:" + port)
@@ -306,6 +307,23 @@ class RealGatewayIT {
     HttpResponse<String> found =
         through(port, operator, "POST", "/query?db=other&q=SHOW%20MEASUREMENTS");
     assertTrue(!found.body().contains("stolen"), found.body());
+  }
+
+  /** As the services of a compose file are named; the ledger's own server refuses such a host. */
+  @ParameterizedTest
+  @ValueSource(strings = {"nginx", "caddy"})
+  void aHostWithAnUnderscoreIsServed(String gateway) {
+    String line = "host value=1";
+    String answer =
+        new HttpProbe("http://127.0.0.1:" + port(gateway))
+            .raw(
+                "POST /write?db=mydb HTTP/1.1\r\nAuthorization: Token "
+                    + writer
+                    + "\r\nContent-Length: "
+                    + line.length(),
+                "influx_gw:8080",
+                line);
+    assertTrue(answer.startsWith("HTTP/1.1 204 "), answer);
   }
 
   @ParameterizedTest

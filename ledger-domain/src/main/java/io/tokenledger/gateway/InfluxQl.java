@@ -313,23 +313,36 @@ final class InfluxQl {
       next();
       before.add(lexeme.text());
     }
-    String name =
-        switch (before.size()) {
-          case 0 -> named(database, policy);
-          case 1 -> named(database, before.get(0));
-          case 2 -> named(before.get(0), before.get(1));
-          default -> throw new Unfollowed();
-        };
-    grants.add(written ? Grant.write(name) : Grant.read(name));
+    switch (before.size()) {
+      case 0 -> {
+        add(written, database, policy);
+        add(written, database, null);
+      }
+      case 1 -> {
+        add(written, database, before.get(0));
+        add(written, database, null);
+      }
+      case 2 -> {
+        add(written, before.get(0), before.get(1));
+        if (before.get(1).isEmpty()) {
+          add(written, before.get(0), policy);
+        }
+      }
+      default -> throw new Unfollowed();
+    }
   }
 
-  private static String named(@Nullable String database, @Nullable String policy)
+  /**
+   * InfluxDB 3 takes no policy into account where no database is named, and every server the one of
+   * the request where a database is named without: whichever of them acts, it must be allowed.
+   */
+  private void add(boolean written, @Nullable String named, @Nullable String namedPolicy)
       throws Unfollowed {
-    String name = OriginalRequest.policied(database, policy);
-    if (name == null || name.isEmpty()) {
+    Set<String> names = OriginalRequest.names(named, namedPolicy);
+    if (names.isEmpty()) {
       throw new Unfollowed();
     }
-    return name;
+    names.forEach(name -> grants.add(written ? Grant.write(name) : Grant.read(name)));
   }
 
   /** After {@code SHOW}. */
@@ -353,7 +366,6 @@ final class InfluxQl {
     while (peek().kind() == Kind.WORD && !peek().isAnyOf(SHOW_CLAUSES)) {
       next();
     }
-    String shown;
     InfluxQl sources = this;
     if (peek().isWord("on")) {
       next();
@@ -361,12 +373,14 @@ final class InfluxQl {
       if (!on.isName() || peek().isSign('.')) {
         throw new Unfollowed();
       }
-      shown = named(on.text(), "");
-      sources = new InfluxQl(lexemes, on.text(), "");
+      add(false, on.text(), null);
+      add(false, on.text(), policy);
+      sources = new InfluxQl(lexemes, on.text(), policy);
     } else {
-      shown = named(database, policy);
+      // In 1.x some of it is of all policies, whichever is asked for.
+      add(false, database, null);
+      add(false, database, policy);
     }
-    grants.add(Grant.read(shown));
     if (peek().isWord("from")) {
       sources.at = at + 1;
       // Nothing is nested in what is shown.

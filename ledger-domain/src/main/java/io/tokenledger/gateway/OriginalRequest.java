@@ -11,9 +11,11 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +32,9 @@ public final class OriginalRequest {
 
   /** Retention policies that name the database itself. */
   private static final Set<String> DEFAULT_POLICIES = Set.of("", "''", "autogen", "default");
+
+  /** Parameters that decide something here, as every server spells them. */
+  private static final Set<String> DECIDING = Set.of("db", "rp", "q", "p", "bucket");
 
   /** An admin's only, whatever policy is named: in 1.x it has one, {@code monitor}. */
   private static final String INTERNAL = "_internal";
@@ -120,8 +125,13 @@ public final class OriginalRequest {
       } catch (CharacterCodingException e) {
         return "wrongly_encoded_parameter";
       }
-      // Whether names are told apart by case is the server's own: here they are one.
-      if (parameters.put(name.toLowerCase(Locale.ROOT), value) != null) {
+      // Whether names are told apart by case is the server's own: here they are one, and one that
+      // decides must not be what another server does not read.
+      String known = name.toLowerCase(Locale.ROOT);
+      if (DECIDING.contains(known) && !known.equals(name)) {
+        return "ambiguous_parameter_name";
+      }
+      if (parameters.put(known, value) != null) {
         return "repeated_parameter";
       }
     }
@@ -189,10 +199,12 @@ public final class OriginalRequest {
       return new Admin(family, "admin_only");
     }
     return switch (method + " " + path) {
-      case "POST /write" -> write(family, policied(parameters.get("db"), parameters.get("rp")));
-      case "POST /api/v2/write" -> write(family, parameters.get("bucket"));
-      case "POST /api/v3/write_lp" -> write(family, parameters.get("db"));
-      case "GET /query", "GET /api/v3/query_influxql" -> influxQl(family);
+      case "POST /write" -> write(family, names(parameters.get("db"), parameters.get("rp")));
+      case "POST /api/v2/write" -> write(family, bucket(parameters.get("bucket")));
+      case "POST /api/v3/write_lp" -> write(family, names(parameters.get("db"), null));
+      case "GET /query" -> influxQl(family, parameters.get("rp"));
+      // It has no policy of its own.
+      case "GET /api/v3/query_influxql" -> influxQl(family, null);
       case "GET /api/v3/query_sql" -> sql(family);
       // A server reads the form in the body before the query: what the query says decides nothing.
       case "POST /query", "POST /api/v3/query_influxql", "POST /api/v3/query_sql" ->
@@ -211,10 +223,11 @@ public final class OriginalRequest {
     return path.startsWith("/api/v2/") ? Family.V2 : Family.V3;
   }
 
-  private static Demand write(Family family, @Nullable String database) {
-    return database == null || database.isEmpty()
+  private static Demand write(Family family, Set<String> databases) {
+    return databases.isEmpty()
         ? new Refused(family, "no_database")
-        : new Grants(family, Set.of(Grant.write(database)));
+        : new Grants(
+            family, databases.stream().map(Grant::write).collect(Collectors.toUnmodifiableSet()));
   }
 
   private Demand sql(Family family) {
@@ -225,23 +238,43 @@ public final class OriginalRequest {
         : new Grants(family, Set.of(Grant.read(database)));
   }
 
-  private Demand influxQl(Family family) {
+  private Demand influxQl(Family family, @Nullable String policy) {
     String query = parameters.get("q");
     if (query == null || query.isBlank()) {
       return new Refused(family, "no_query");
     }
-    return InfluxQl.demand(family, query, parameters.get("db"), parameters.get("rp"));
+    return InfluxQl.demand(family, query, parameters.get("db"), policy);
   }
 
-  /** The name under which grants know a database and a retention policy of 1.x (4.5). */
-  static @Nullable String policied(@Nullable String database, @Nullable String policy) {
-    if (database == null
-        || database.isEmpty()
-        || database.equals(INTERNAL)
-        || policy == null
-        || DEFAULT_POLICIES.contains(policy)) {
-      return database;
+  /**
+   * The names under which grants know a database and a retention policy of 1.x (4.5): all that a
+   * server may make of the two. InfluxDB 3 reads policies in lower case, 1.x as they are.
+   *
+   * @return none without a database
+   */
+  static Set<String> names(@Nullable String database, @Nullable String policy) {
+    if (database == null || database.isEmpty()) {
+      return Set.of();
     }
-    return database + "/" + policy.toLowerCase(Locale.ROOT);
+    if (database.equals(INTERNAL) || policy == null || DEFAULT_POLICIES.contains(policy)) {
+      return Set.of(database);
+    }
+    String lower = policy.toLowerCase(Locale.ROOT);
+    Set<String> names = new LinkedHashSet<>();
+    names.add(DEFAULT_POLICIES.contains(lower) ? database : database + "/" + lower);
+    names.add(database + "/" + policy);
+    return names;
+  }
+
+  /** To 3.x a bucket is a name; 1.8 takes what is behind a slash for the policy. */
+  private static Set<String> bucket(@Nullable String bucket) {
+    int slash = bucket == null ? -1 : bucket.indexOf('/');
+    if (bucket == null || slash < 0) {
+      return names(bucket, null);
+    }
+    Set<String> names =
+        new LinkedHashSet<>(names(bucket.substring(0, slash), bucket.substring(slash + 1)));
+    names.add(bucket);
+    return names;
   }
 }

@@ -149,7 +149,9 @@ public final class Permissions {
 
   /** The actions of the one entry that decides about this resource; null when there is none. */
   private @Nullable EnumSet<Action> deciding(ResourceType type, String name) {
-    if (type == ResourceType.DB && name.equals(ResourceType.INTERNAL_DATABASE)) {
+    if (type == ResourceType.DB
+        && (name.equals(ResourceType.INTERNAL_DATABASE)
+            || name.startsWith(ResourceType.INTERNAL_DATABASE + "/"))) {
       return null;
     }
     EnumSet<Action> exact = exact(type, type.canonicalName(name));

@@ -144,6 +144,9 @@ class PermissionsTest {
   void theInternalDatabaseIsForAdminsOnly() {
     assertEquals(
         new Decision(false, null), db(permissions("db:*:read,write"), "_internal", Action.READ));
+    assertEquals(
+        new Decision(false, null),
+        db(permissions("db:*:read,write"), "_internal/monitor", Action.WRITE));
     assertTrue(db(Permissions.admin(), "_internal", Action.READ).allowed());
   }
 

@@ -108,9 +108,9 @@ final class NodeLease implements AutoCloseable {
     Begun began = Begun.now();
     IndexFeed.State now = state.get();
     if (now != null) {
-      boolean held = isHeld();
       NodeTable.renew(session, runId, nodeId, LEASE, now.timeline(), now.snapshot());
-      if (!held) {
+      // After it: the old one may have ended while the statement was under way.
+      if (!isHeld()) {
         heldSince = Begun.now();
       }
       renewed = began;

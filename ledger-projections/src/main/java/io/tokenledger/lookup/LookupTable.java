@@ -121,6 +121,13 @@ public final class LookupTable {
          AND last_sequence < ?
       """;
 
+  private static final String TOUCH =
+      """
+      UPDATE token_lookup
+         SET changed_xid = pg_current_xact_id()
+       WHERE token_name  = ?
+      """;
+
   private static final String LAST_SEEN =
       """
       SELECT token_id, max(last_sequence)
@@ -448,6 +455,14 @@ public final class LookupTable {
       statement.setBytes(1, successor.bytes());
       statement.setLong(2, step.event().id().value());
       statement.setLong(3, step.sequence());
+      statement.executeUpdate();
+    }
+  }
+
+  /** Lets the rows of a name count as changed: what decides about them lies elsewhere. */
+  public static void touch(Connection connection, String name) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(TOUCH)) {
+      statement.setString(1, name);
       statement.executeUpdate();
     }
   }

@@ -184,6 +184,10 @@ public final class Quarantine {
         }
         add(connection, eventId, why.reason());
         change(connection, eventId, "quarantined", "is quarantined already");
+        // For those who were away: what they are told of is what has changed since.
+        if (event.aggregateId().startsWith(STREAM_PREFIX)) {
+          LookupTable.touch(connection, event.aggregateId().substring(STREAM_PREFIX.length()));
+        }
         append(connection, new EventQuarantined(event.globalIndex(), eventId), context);
         passable.run();
       } finally {

@@ -334,7 +334,10 @@ class EvolutionIT {
           ledger.audit().search(AuditQuery.newest("token.create", 1)).entries().get(0).eventId();
       assertThrows(
           QuarantineRefused.class, () -> ledger.quarantine().quarantine(readable, context));
+      String changed = "SELECT max(changed_xid) FROM views.token_lookup WHERE token_name = 'old'";
+      long before = number(changed);
       ledger.quarantine().quarantine("eaten", context);
+      assertTrue(number(changed) > before, "who was away from the feed hears of it");
       ledger.replay().resume(ledger.replay().current().id());
       assertThrows(QuarantineRefused.class, () -> ledger.quarantine().quarantine("eaten", context));
 
