@@ -3,6 +3,7 @@ package io.tokenledger.cli;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.InvalidTlogFormat;
 import io.tokenledger.tlog.Policy;
+import io.tokenledger.tlog.SignedNote;
 import io.tokenledger.tlog.TlogProof;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -51,6 +52,7 @@ final class AuditCheckCommand implements Callable<Integer> {
     try {
       TlogProof proof = TlogProof.parse(new String(read(proofFile), StandardCharsets.UTF_8));
       Checkpoint head = policy.open(proof.checkpoint());
+      requireSame(head, policy);
       if (!proof.includes(entry)) {
         System.out.println(
             "NOT PROVEN: the entry is not leaf " + proof.leafIndex() + " of " + head.origin());
@@ -67,6 +69,25 @@ final class AuditCheckCommand implements Callable<Integer> {
     } catch (InvalidTlogFormat e) {
       System.out.println("NOT PROVEN: " + e.getMessage());
       return LedgerCli.DIFFERENT;
+    }
+  }
+
+  /** A proof joins no checkpoint to another: of one that is given only the same can be said. */
+  private void requireSame(Checkpoint head, Policy policy) {
+    for (SignedNote note : trust.remembered()) {
+      Checkpoint known = Policy.of(policy.logs()).open(note);
+      if (!known.origin().equals(head.origin()) || known.size() != head.size()) {
+        throw new CommandFailed(
+            LedgerCli.UNKNOWN,
+            "the proof is under the checkpoint of "
+                + head.size()
+                + ", which cannot be compared with that of "
+                + known.size()
+                + ": use audit verify --since");
+      }
+      if (!known.root().equals(head.root())) {
+        throw new InvalidTlogFormat("two checkpoints of " + head.size() + " have different roots");
+      }
     }
   }
 

@@ -6,6 +6,7 @@ import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.InvalidTlogFormat;
 import io.tokenledger.tlog.SignedNote;
+import io.tokenledger.verify.BundleHead;
 import io.tokenledger.verify.BundleVerification;
 import io.tokenledger.verify.Finding;
 import io.tokenledger.verify.Verdict;
@@ -77,7 +78,10 @@ final class AuditVerifyCommand implements Callable<Integer> {
             ? verifyBundle(bundle)
             : database.isGiven() ? verifyDatabase() : verifyServer();
     print(verdict);
-    return verdict.isClean() ? 0 : LedgerCli.DIFFERENT;
+    if (!verdict.isClean()) {
+      return LedgerCli.DIFFERENT;
+    }
+    return verdict.isWhole() ? 0 : LedgerCli.UNKNOWN;
   }
 
   private Verdict verifyBundle(Path file) {
@@ -102,7 +106,9 @@ final class AuditVerifyCommand implements Callable<Integer> {
         if (answer.status() != 200) {
           throw Remote.refused("read the log", answer);
         }
-        return verifyBundle(file);
+        Verdict verdict = verifyBundle(file);
+        requireAll(file, verdict);
+        return verdict;
       } finally {
         Files.deleteIfExists(file);
       }
@@ -110,6 +116,23 @@ final class AuditVerifyCommand implements Callable<Integer> {
       throw new CommandFailed(LedgerCli.UNKNOWN, String.valueOf(e.getMessage()));
     } catch (IOException e) {
       throw new CommandFailed(LedgerCli.UNKNOWN, "no room for the log: " + e.getMessage());
+    }
+  }
+
+  /** It chooses what it hands over: part of the log says nothing of the rest. */
+  private static void requireAll(Path file, Verdict verdict) throws IOException {
+    BundleHead head = BundleHead.read(file);
+    Long size = verdict.checkpoint();
+    if (verdict.isClean() && (head.from() != 0 || size == null || head.to() != size)) {
+      throw new CommandFailed(
+          LedgerCli.UNKNOWN,
+          "the server handed over leaves "
+              + head.from()
+              + " to "
+              + head.to()
+              + " of "
+              + size
+              + ", and not the whole log");
     }
   }
 
@@ -150,6 +173,10 @@ final class AuditVerifyCommand implements Callable<Integer> {
         "%d leaves, root %s%n%d events compared with their entries, %d wait for their place%n",
         verdict.leaves(), verdict.root(), verdict.bodies(), verdict.pending());
     verdict.notes().forEach(note -> System.out.println("note: " + note));
+    if (verdict.isClean() && !verdict.isWhole()) {
+      System.out.println("NOT FOUND OUT: what was compared is clean, and not all was: see above");
+      return;
+    }
     if (verdict.isClean()) {
       System.out.println(
           verdict.checkpoint() == null
@@ -168,6 +195,7 @@ final class AuditVerifyCommand implements Callable<Integer> {
   private static ObjectNode json(Verdict verdict) {
     ObjectNode json = JsonMapper.shared().createObjectNode();
     json.put("clean", verdict.isClean());
+    json.put("all_compared", verdict.isWhole());
     json.put("leaves", verdict.leaves());
     json.put("root", verdict.root().toString());
     json.put("checkpoint", verdict.checkpoint());

@@ -10,6 +10,9 @@ import io.tokenledger.tlog.TreeHash;
 import io.tokenledger.token.HumanDuration;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -118,9 +121,21 @@ final class WatchCommand implements Callable<Integer> {
     throw new CommandFailed(LedgerCli.UNKNOWN, "--interval must be from 1s to 365d");
   }
 
+  /** One look at a time: a slow one must not write over what a later one has seen. */
   private int lookSafely(NoteFiles notebook, Policy policy) throws InterruptedException {
-    try {
+    try (FileChannel file =
+            FileChannel.open(
+                notebook.directory().resolve(".lock"),
+                StandardOpenOption.CREATE,
+                StandardOpenOption.WRITE);
+        FileLock lock = file.tryLock()) {
+      if (lock == null) {
+        throw new CommandFailed(LedgerCli.UNKNOWN, "another look with this --state is under way");
+      }
       return look(notebook, policy);
+    } catch (IOException | OverlappingFileLockException e) {
+      System.err.println("ledger: not found out: --state cannot be locked");
+      return LedgerCli.UNKNOWN;
     } catch (CommandFailed | InvalidTlogFormat | UncheckedIOException e) {
       System.err.println("ledger: not found out: " + e.getMessage());
       return LedgerCli.UNKNOWN;

@@ -3,6 +3,7 @@ package io.tokenledger.server;
 import io.tokenledger.audit.RequestContext;
 import io.tokenledger.ledger.Ledger;
 import io.tokenledger.permission.InvalidPermission;
+import io.tokenledger.privacy.PrivacyRefused;
 import io.tokenledger.store.LedgerUnavailable;
 import io.tokenledger.token.Actor;
 import io.tokenledger.token.Refusal;
@@ -81,6 +82,12 @@ class Answers {
             String.valueOf(invalid.getMessage()),
             "invalid_permission",
             false));
+  }
+
+  @ExceptionHandler
+  void refused(HttpServletRequest request, HttpServletResponse response, PrivacyRefused refused)
+      throws IOException {
+    reject(request, response, PrivacyRoutes.refused(refused));
   }
 
   /** More parameters than the server reads, or one without a name. */

@@ -156,7 +156,9 @@ public final class ServeCommand implements Callable<Integer> {
   @Option(
       names = "--trust-checkpoint",
       paramLabel = "FILE",
-      description = "Checkpoint for a node that remembers none [LEDGER_TRUST_CHECKPOINT]")
+      description =
+          "Checkpoint for a node that remembers none; none when nothing was signed yet"
+              + " [LEDGER_TRUST_CHECKPOINT]")
   private @Nullable String trustCheckpoint;
 
   @Option(

@@ -41,6 +41,8 @@ class WatchIT {
                 Map.of(
                     "LEDGER_SIGNING_KEY_FILE",
                     directory.resolve("signing.key").toString(),
+                    "LEDGER_TRUST_CHECKPOINT",
+                    "none",
                     "LEDGER_WITNESSES",
                     listener.url() + "=" + witness.verifierKey()))) {
       server.bootstrap("first");

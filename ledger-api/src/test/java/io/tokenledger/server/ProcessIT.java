@@ -202,6 +202,7 @@ class ProcessIT {
   }
 
   @Test
+  @Tag("long")
   void withoutItsDatabaseItSaysSoAndRecoversUnaided() throws Exception {
     Node node = serve();
     String operator = HttpProbe.json(node.http().bootstrap()).path("token").asString();
@@ -232,6 +233,7 @@ class ProcessIT {
   }
 
   @Test
+  @Tag("long")
   void itsOwnPostgresIsStartedAgainWhenItIsKilled() throws Exception {
     Node node = serve();
     String operator = HttpProbe.json(node.http().bootstrap()).path("token").asString();
@@ -462,6 +464,7 @@ class ProcessIT {
   }
 
   @Test
+  @Tag("long")
   void aLostOperatorTokenIsRegeneratedOnceThroughTheRecoveryPort() throws Exception {
     Node first = serve();
     String lost = HttpProbe.json(first.http().bootstrap()).path("token").asString();
@@ -510,6 +513,7 @@ class ProcessIT {
   }
 
   @Test
+  @Tag("long")
   void theRecoveryPortSaysThatThereIsNoOperatorTokenAndStaysOpen() throws Exception {
     int port;
     try (var socket = new java.net.ServerSocket(0)) {
@@ -579,6 +583,7 @@ class ProcessIT {
   }
 
   @Test
+  @Tag("long")
   void aForwardedAddressIsBelievedFromATrustedProxyOnly() throws Exception {
     Node node = serve("--trusted-proxies", "127.0.0.0/8, 10.0.0.0/8");
     String operator = HttpProbe.json(node.http().bootstrap()).path("token").asString();
@@ -627,6 +632,7 @@ class ProcessIT {
   }
 
   @Test
+  @Tag("long")
   void probesCanBeOpenedToAnyone() throws IOException, Exception {
     Node node = serve("--disable-authz", "health,ready");
     assertEquals(200, node.http().send(node.http().request("/health")).statusCode());

@@ -17,6 +17,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -224,6 +225,7 @@ class SqlIT {
   }
 
   @Test
+  @Tag("long")
   void theTimeLimitIsForTheWholeQueryAndNotForEachFetch() {
     Instant asked = Instant.now();
     HttpResponse<String> answer =
@@ -246,6 +248,7 @@ class SqlIT {
   }
 
   @Test
+  @Tag("long")
   void queriesWithoutAnEndAreEndedAndNobodyElseWaits() throws Exception {
     String endless =
         "SELECT count(*) FROM system.audit_log a, system.audit_log b, system.audit_log c,"

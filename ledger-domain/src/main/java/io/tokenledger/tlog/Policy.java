@@ -1,10 +1,13 @@
 package io.tokenledger.tlog;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,9 +57,20 @@ public final class Policy {
       }
       String[] words = line.split("[ \t]+");
       switch (words[0] + "/" + Math.min(words.length, 4)) {
-        case "log/2", "log/3" -> logs.add(VerifierKey.parse(words[1]));
-        case "witness/3", "witness/4" ->
-            define(members, words[1], new Member(VerifierKey.parse(words[2]), 1, List.of()));
+        case "log/2", "log/3" -> logs.add(key(words[1], VerifierKey.Kind.LOG));
+        case "witness/3", "witness/4" -> {
+          VerifierKey key = key(words[2], VerifierKey.Kind.COSIGNATURE);
+          boolean again =
+              members.values().stream()
+                  .anyMatch(
+                      other ->
+                          other.witness() != null
+                              && Arrays.equals(other.witness().rawKey(), key.rawKey()));
+          if (again) {
+            throw new InvalidTlogFormat("the key of the witness " + words[1] + " is given twice");
+          }
+          define(members, words[1], new Member(key, 1, List.of()));
+        }
         case "group/4" -> define(members, words[1], group(words, members));
         case "quorum/2" -> {
           if (quorumSeen) {
@@ -80,6 +94,16 @@ public final class Policy {
     return new Policy(logs, members, quorum);
   }
 
+  /** One party's key for one part: a log's own signature is no witness. */
+  private static VerifierKey key(String text, VerifierKey.Kind kind) {
+    VerifierKey key = VerifierKey.parse(text);
+    if (key.kind() != kind) {
+      throw new InvalidTlogFormat(
+          "the key " + key.name() + " is none of a " + kind.name().toLowerCase(Locale.ROOT));
+    }
+    return key;
+  }
+
   private static void define(Map<String, Member> members, String name, Member member) {
     if (name.equals("none") || members.putIfAbsent(name, member) != null) {
       throw new InvalidTlogFormat("the policy gives the name " + name + " twice");
@@ -88,6 +112,9 @@ public final class Policy {
 
   private static Member group(String[] words, Map<String, Member> known) {
     List<String> names = List.of(words).subList(3, words.length);
+    if (Set.copyOf(names).size() != names.size()) {
+      throw new InvalidTlogFormat("the group " + words[1] + " has a member twice");
+    }
     for (String name : names) {
       if (!known.containsKey(name)) {
         throw new InvalidTlogFormat("the group " + words[1] + " has an unknown member " + name);

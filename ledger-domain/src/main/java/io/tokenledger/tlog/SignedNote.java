@@ -80,6 +80,9 @@ public record SignedNote(String text, List<Line> signatures) {
     if (controls) {
       throw new InvalidTlogFormat("a note's text has no control characters");
     }
+    if (signatures.size() > MAX_SIGNATURES) {
+      throw new InvalidTlogFormat("the note has more than 100 signatures");
+    }
     signatures = List.copyOf(signatures);
   }
 

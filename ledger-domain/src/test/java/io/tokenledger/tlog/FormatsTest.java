@@ -324,6 +324,20 @@ class FormatsTest {
       assertEquals(HEAD, Policy.parse(witnesses() + "\nquorum W1\n").open(one));
     }
 
+    /** One party must not meet a quorum of two, nor a log its own. */
+    @Test
+    void countEachPartyOnce() {
+      VerifierKey again = VerifierKey.of("w3", VerifierKey.Kind.COSIGNATURE, third.getPublic());
+      for (String broken :
+          List.of(
+              "log " + LOG + "\nwitness W1 " + LOG + "\nquorum W1\n",
+              "log " + WITNESS + "\nquorum none\n",
+              witnesses() + "\nwitness W3 " + again + "\ngroup g 2 W2 W3\nquorum g\n",
+              witnesses() + "\ngroup g 2 W1 W1\nquorum g\n")) {
+        assertThrows(InvalidTlogFormat.class, () -> Policy.parse(broken), broken);
+      }
+    }
+
     @Test
     void thatAreBrokenAreRefused() {
       for (String broken :

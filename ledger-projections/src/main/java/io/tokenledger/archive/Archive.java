@@ -250,6 +250,7 @@ public final class Archive implements AutoCloseable {
 
   /** What a run has written so far. */
   private static final class Written {
+    private boolean begun;
     private long segments;
     private long from;
     private long to;
@@ -265,7 +266,7 @@ public final class Archive implements AutoCloseable {
       Connection connection, Written written, RequestContext context, Exception failure)
       throws SQLException {
     try {
-      Segment newest = reader.newest().orElse(null);
+      Segment newest = written.begun ? reader.newest().orElse(null) : null;
       if (newest != null && newest.head().to() > written.to) {
         // It was written, and then something else of it failed.
         written.last = newest;
@@ -309,6 +310,7 @@ public final class Archive implements AutoCloseable {
     written.from = from;
     written.to = from;
     written.last = last;
+    written.begun = true;
     Optional<CheckpointTable.Signed> newest = CheckpointTable.newest(connection);
     long signed = newest.map(CheckpointTable.Signed::size).orElse(0L);
     requireNotAhead(from, signed);

@@ -179,12 +179,17 @@ public final class Witness implements AutoCloseable {
     return new Answer(200, TEXT_TYPE, line.toString());
   }
 
-  /** Without the lines of keys that nobody here knows, which anyone can add. */
+  /** One line of each known key: anyone can add lines of unknown ones, and repeat a known one. */
   private static SignedNote signedBy(SignedNote note, List<VerifierKey> own) {
     return new SignedNote(
         note.text(),
-        note.signatures().stream()
-            .filter(line -> own.stream().anyMatch(key -> key.id() == line.keyId()))
+        own.stream()
+            .distinct()
+            .flatMap(
+                key ->
+                    note.signatures().stream()
+                        .filter(line -> new SignedNote(note.text(), List.of(line)).isSignedBy(key))
+                        .limit(1))
             .toList());
   }
 

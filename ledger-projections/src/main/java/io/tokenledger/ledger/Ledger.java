@@ -31,6 +31,7 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.Roles;
 import io.tokenledger.privacy.Erasures;
 import io.tokenledger.privacy.LegalHolds;
+import io.tokenledger.privacy.PrivacyRefused;
 import io.tokenledger.privacy.Pruning;
 import io.tokenledger.privacy.Retention;
 import io.tokenledger.proof.TransparencyLog;
@@ -118,6 +119,9 @@ import org.slf4j.LoggerFactory;
 public final class Ledger implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Ledger.class);
+
+  /** Given as the checkpoint to trust: nothing was signed yet. */
+  private static final Path NO_CHECKPOINT = Path.of("none");
 
   private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(5);
 
@@ -304,7 +308,9 @@ public final class Ledger implements AutoCloseable {
               CHECKPOINT_INTERVAL,
               this::signed,
               meters);
-      if (options.trustCheckpoint() != null) {
+      if (NO_CHECKPOINT.equals(options.trustCheckpoint())) {
+        ownSigner.trustNothing();
+      } else if (options.trustCheckpoint() != null) {
         ownSigner.trust(note(options.trustCheckpoint()));
       }
       this.signer = ownSigner;
@@ -494,6 +500,9 @@ public final class Ledger implements AutoCloseable {
       erasures.complete();
     } catch (SQLException e) {
       throw new LedgerUnavailable("what was erased cannot be read", e);
+    } catch (PrivacyRefused e) {
+      // An event of a newer version: what it erased is done by the nodes of that.
+      LOG.error("keys that came back may open something: {}", e.getMessage());
     }
   }
 

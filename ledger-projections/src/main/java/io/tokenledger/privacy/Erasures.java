@@ -279,7 +279,8 @@ public final class Erasures {
     List<String> keyIds = keys.ids(subject);
     List<String> holds = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(HOLDS)) {
-      int next = Recorded.read(connection, table, Recorded.HOLDING).setHolds(statement, 1);
+      int next =
+          Recorded.read(connection, table, Recorded.HOLDING).requireKnown().setHolds(statement, 1);
       statement.setString(next, subject);
       statement.setArray(next + 1, connection.createArrayOf("text", keyIds.toArray()));
       try (ResultSet row = statement.executeQuery()) {

@@ -254,12 +254,30 @@ public final class Pruning implements AutoCloseable {
 
   private record Settled(String eventId, long leafIndex, EventsPruned event) {}
 
-  /**
-   * What was done of some leaves.
-   *
-   * @param kept what a hold keeps of them though it was decided, {@code FIRST-LAST} each
-   */
-  private record Done(int count, List<String> kept) {}
+  /** What a hold keeps of what was decided, as runs of leaves. */
+  private static final class Kept {
+    private final List<String> ranges = new ArrayList<>();
+    private long first = -1;
+    private long last;
+
+    private void add(long leaf) {
+      first = first < 0 ? leaf : first;
+      last = leaf;
+    }
+
+    /** Something between is not kept. */
+    private void end() {
+      if (first >= 0) {
+        ranges.add(first + "-" + last);
+        first = -1;
+      }
+    }
+
+    private List<String> ranges() {
+      end();
+      return ranges;
+    }
+  }
 
   /** What cannot be carried out, for this reason. */
   private static final class Hindered extends Exception {
@@ -640,24 +658,22 @@ public final class Pruning implements AutoCloseable {
     Long before = hinderedAt.get(settled.eventId());
     if (before != null) {
       // Where it stood the last time: as long as that is so, nothing else is worth reading.
-      prune(settled, before, Math.min(before + CHUNK, to), now);
+      prune(settled, before, Math.min(before + CHUNK, to), now, new Kept());
       hinderedAt.remove(settled.eventId());
     }
     long done = 0;
-    List<String> kept = new ArrayList<>();
+    Kept kept = new Kept();
     for (long next = from; next < to; next += CHUNK) {
       isAlone(alone);
       try {
-        Done some = prune(settled, next, Math.min(next + CHUNK, to), now);
-        done += some.count();
-        kept.addAll(some.kept());
+        done += prune(settled, next, Math.min(next + CHUNK, to), now, kept);
       } catch (Hindered e) {
         hinderedAt.put(settled.eventId(), next);
         throw e;
       }
     }
     isAlone(alone);
-    completed(settled, kept);
+    completed(settled, kept.ranges());
     pruned.increment(done);
     LOG.info("the bodies of {} events are gone, as leaf {} says", done, settled.leafIndex());
   }
@@ -722,15 +738,13 @@ public final class Pruning implements AutoCloseable {
   }
 
   /** A row that is not what its leaf says is left as it is: it is evidence. */
-  private Done prune(Settled settled, long from, long to, Instant now)
+  private int prune(Settled settled, long from, long to, Instant now, Kept kept)
       throws SQLException, Hindered {
     PrunedLeaves covered = new PrunedLeaves();
     covered.add(settled.leafIndex(), settled.event());
     LogEntries entries = new LogEntries();
     List<EventTable.Row> left = new ArrayList<>();
     List<Long> broken = new ArrayList<>();
-    List<String> kept = new ArrayList<>();
-    long[] run = {-1, -1};
     try (Connection connection = owner.connect()) {
       connection.setAutoCommit(false);
       try {
@@ -750,11 +764,10 @@ public final class Pruning implements AutoCloseable {
               }
               boolean isLeft = event != null && event.hasNoBody();
               if ((lapsed || held.contains(leaf.leafIndex())) && !isLeft) {
-                run[0] = run[0] < 0 ? leaf.leafIndex() : run[0];
-                run[1] = leaf.leafIndex();
+                kept.add(leaf.leafIndex());
                 return;
               }
-              end(run, kept);
+              kept.end();
               if (event == null
                   || !Arrays.equals(entry(entries, event, isLeft, leaf.entry()), leaf.entry())
                   || !table.isOurs(event.row(), event.mac())) {
@@ -766,10 +779,9 @@ public final class Pruning implements AutoCloseable {
         if (!broken.isEmpty()) {
           throw new Hindered("leaf " + broken.get(0) + " is not what the log says: see verify");
         }
-        end(run, kept);
         table.prune(connection, left);
         connection.commit();
-        return new Done(left.size(), kept);
+        return left.size();
       } finally {
         connection.rollback();
       }
@@ -785,14 +797,6 @@ public final class Pruning implements AutoCloseable {
   /** Of what is left already only the fields that its entry shows can be compared with it. */
   private static byte[] entry(LogEntries entries, LogRow event, boolean isLeft, byte[] said) {
     return isLeft ? entries.write(event, LogEntries.Commitments.in(said)) : entries.write(event);
-  }
-
-  /** Ends a run of leaves that are held. */
-  private static void end(long[] run, List<String> kept) {
-    if (run[0] >= 0) {
-      kept.add(run[0] + "-" + run[1]);
-      run[0] = -1;
-    }
   }
 
   private static Set<Long> held(Connection connection, Recorded recorded, long from, long to)

@@ -68,7 +68,9 @@ final class Recorded {
              event.event_type, event.revision, event.occurred_at, event.payload, event.metadata,
              event.mac, leaf.mac_valid
         FROM ledger.event    AS event
-        LEFT JOIN audit.leaf AS leaf ON leaf.global_index = event.global_index
+        LEFT JOIN audit.leaf AS leaf
+          ON leaf.global_index = event.global_index
+         AND leaf.leaf_index   < (SELECT size FROM audit.tree_head WHERE log_id = 1)
        WHERE event.event_type IN
              ('RetentionChanged', 'LegalHoldPlaced', 'LegalHoldLifted', 'SubjectErased',
               'EventsPruned', 'EventsWithheld')
@@ -103,6 +105,11 @@ final class Recorded {
   private final Map<String, Hold> holds = new LinkedHashMap<>();
   private final Map<String, String> tokenIds = new HashMap<>();
   private final Set<String> placed = new HashSet<>();
+
+  /** An event that was a node's when it got its place, and is not what it was. */
+  private @Nullable String damaged;
+
+  private @Nullable String holdsUnknown;
   private final Map<String, EventsPruned> decisions = new HashMap<>();
   private final Map<String, List<EventsWithheld>> withheld = new HashMap<>();
   private final Set<String> erasedKeyIds = new HashSet<>();
@@ -150,6 +157,7 @@ final class Recorded {
         recorded.take(table, row);
       }
     }
+    recorded.requireSound(types);
     if (types.contains(EventType.LEGAL_HOLD_PLACED)) {
       recorded.addListed(connection);
       recorded.findTokens(connection);
@@ -173,10 +181,19 @@ final class Recorded {
       if (table.isOurs(event, row.getBytes("mac"))) {
         take(event);
       } else if (row.getBoolean("mac_valid")) {
-        throw new PrivacyRefused(
-            "damaged",
-            "event " + event.eventId() + " is not what it was: nothing goes, see verify");
+        damaged = event.eventId();
       }
+    }
+  }
+
+  /** What a damaged event held or kept is not known; keys that others name still go. */
+  private void requireSound(List<EventType> types) {
+    if (damaged != null && types.contains(EventType.RETENTION_CHANGED)) {
+      throw new PrivacyRefused(
+          "damaged", "event " + damaged + " is not what it was: nothing goes, see verify");
+    }
+    if (damaged != null && types.contains(EventType.LEGAL_HOLD_PLACED)) {
+      holdsUnknown = damaged;
     }
   }
 
@@ -205,7 +222,8 @@ final class Recorded {
 
   private static @Nullable Instant instant(ResultSet row, String column) throws SQLException {
     OffsetDateTime at = row.getObject(column, OffsetDateTime.class);
-    return at == null ? null : at.toInstant();
+    // What PostgreSQL would not read back bounds nothing: more is held then.
+    return at == null || at.getYear() < 0 || at.getYear() > 9_999 ? null : at.toInstant();
   }
 
   /** Of a token that was refused an event may have the id alone. */
@@ -283,6 +301,19 @@ final class Recorded {
   /** The hold of that name; null when none of it holds. */
   @Nullable Hold hold(String name) {
     return holds.get(name);
+  }
+
+  /**
+   * For who is about to destroy something.
+   *
+   * @throws PrivacyRefused when it is not known what holds
+   */
+  Recorded requireKnown() {
+    if (holdsUnknown != null) {
+      throw new PrivacyRefused(
+          "damaged", "event " + holdsUnknown + " is not what it was: nothing goes, see verify");
+    }
+    return this;
   }
 
   /** Whether a hold ever had that name. */

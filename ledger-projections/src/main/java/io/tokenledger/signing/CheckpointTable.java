@@ -20,6 +20,13 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CheckpointTable {
 
+  private static final String NEWEST_SIZE =
+      """
+      SELECT coalesce(max(size), 0)
+        FROM audit.checkpoint
+       WHERE generation = ?
+      """;
+
   private static final String ADD_GENERATION =
       """
       INSERT INTO audit.generation (generation, origin, begun_at_size, previous_note)
@@ -249,6 +256,17 @@ public final class CheckpointTable {
       statement.setString(3, witness);
       statement.setString(4, line.toString());
       statement.executeUpdate();
+    }
+  }
+
+  /** Leaves under the newest checkpoint of that generation; its note is not read. */
+  static long newestSize(Connection connection, int generation) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(NEWEST_SIZE)) {
+      statement.setInt(1, generation);
+      try (ResultSet row = statement.executeQuery()) {
+        row.next();
+        return row.getLong(1);
+      }
     }
   }
 

@@ -47,6 +47,7 @@ public final class Signer implements TreeKeeper {
   private final Alerts alerts;
   private final Duration interval;
   private final Runnable signed;
+  private boolean mayBegin;
   private final Counter signatures;
   private volatile @Nullable String refused;
   private volatile @Nullable String unsound;
@@ -72,6 +73,7 @@ public final class Signer implements TreeKeeper {
     this.alerts = alerts;
     this.interval = interval;
     this.signed = signed;
+    this.mayBegin = keys.isNew();
     this.lastSigned = System.nanoTime() - interval.toNanos();
     this.signatures = Counter.builder("ledger.log.checkpoints").register(meters);
     Gauge.builder("ledger.log.refused", this, s -> s.refused == null ? 0 : 1).register(meters);
@@ -98,6 +100,11 @@ public final class Signer implements TreeKeeper {
       throw new IllegalArgumentException("only the signer signs what begins with a log's name");
     }
     return keys.sign(text, origin(generation));
+  }
+
+  /** Says that nothing was signed yet, on the word of who starts this node. */
+  public void trustNothing() {
+    mayBegin = true;
   }
 
   /** Whom this node believes: its own keys under the name of that log. */
@@ -162,11 +169,7 @@ public final class Signer implements TreeKeeper {
       registerKeys(session, generation, edge.size());
       session.commit();
       // Not what is remembered: that was written before the row, which may have been lost.
-      knownSize =
-          CheckpointTable.newest(session)
-              .filter(newest -> newest.generation() == generation)
-              .map(CheckpointTable.Signed::size)
-              .orElse(0L);
+      knownSize = CheckpointTable.newestSize(session, generation);
       refused = null;
     } catch (TreeRefused e) {
       refuse(e.code(), String.valueOf(e.getMessage()), edge.size());
@@ -247,6 +250,13 @@ public final class Signer implements TreeKeeper {
           "no_memory",
           "this node remembers no checkpoint of this log, which has some: give it one that you"
               + " trust with --trust-checkpoint, from another node's --state-dir or an auditor");
+    }
+    if (!mayBegin) {
+      throw new TreeRefused(
+          "no_memory",
+          "this node remembers no checkpoint, and its signing key was there before it: the database"
+              + " alone cannot tell that nothing was ever signed. Give a checkpoint that you trust"
+              + " with --trust-checkpoint FILE, or --trust-checkpoint none when there is none");
     }
     SignedNote nothing =
         keys.sign(new Checkpoint(origin(generation), 0, TreeHash.EMPTY).text(), origin(generation));

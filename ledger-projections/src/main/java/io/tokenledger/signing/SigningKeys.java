@@ -34,11 +34,13 @@ public final class SigningKeys {
   private static final String END = "-----END PRIVATE KEY-----";
 
   private final List<Pair> pairs;
+  private final boolean isNew;
 
   private record Pair(PrivateKey secret, PublicKey open) {}
 
-  private SigningKeys(List<Pair> pairs) {
+  private SigningKeys(List<Pair> pairs, boolean isNew) {
     this.pairs = List.copyOf(pairs);
+    this.isNew = isNew;
   }
 
   /**
@@ -58,10 +60,11 @@ public final class SigningKeys {
    */
   public static SigningKeys loadOrCreate(List<Path> files, String flag) {
     List<Pair> pairs = new ArrayList<>();
+    boolean isNew = false;
     for (Path file : files) {
       try {
         if (files.size() == 1 && !Files.exists(file)) {
-          create(file);
+          isNew = create(file);
         }
         pairs.add(parse(Files.readString(file, StandardCharsets.US_ASCII)));
       } catch (IOException e) {
@@ -75,10 +78,15 @@ public final class SigningKeys {
             e);
       }
     }
-    return new SigningKeys(pairs);
+    return new SigningKeys(pairs, isNew);
   }
 
-  private static void create(Path file) throws IOException {
+  /** Whether the key was made just now: nothing can have been signed with it. */
+  public boolean isNew() {
+    return isNew;
+  }
+
+  private static boolean create(Path file) throws IOException {
     Path absolute = file.toAbsolutePath();
     Path directory = absolute.getParent();
     if (directory != null) {
@@ -88,7 +96,7 @@ public final class SigningKeys {
       byte[] encoded =
           KeyPairGenerator.getInstance("Ed25519").generateKeyPair().getPrivate().getEncoded();
       // When another node was faster, its key is read next.
-      KeyFiles.create(
+      return KeyFiles.create(
           absolute, BEGIN + "\n" + Base64.getEncoder().encodeToString(encoded) + "\n" + END + "\n");
     } catch (GeneralSecurityException e) {
       throw new AssertionError("every Java platform from 15 on has Ed25519", e);

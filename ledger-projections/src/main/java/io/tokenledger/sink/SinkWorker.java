@@ -361,6 +361,7 @@ final class SinkWorker implements AutoCloseable {
       if (half == 0) {
         // What came before must be there before the cursor passes what was refused.
         sink.settle();
+        durable = Math.max(durable, Math.min(sink.confirmed(), messages.get(0).leafIndex()));
         refuse(table, messages.get(0).leafIndex(), e.answer());
         durable = Math.max(durable, sent);
       } else {

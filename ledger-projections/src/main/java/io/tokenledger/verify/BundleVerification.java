@@ -180,7 +180,7 @@ public final class BundleVerification {
       return;
     }
     if (zip.getEntry(BundleWriter.SINCE) == null) {
-      audit.note(
+      audit.notCompared(
           "the checkpoint of "
               + known.size()
               + " was not compared: ask for the bundle with --since "

@@ -64,6 +64,7 @@ public final class LogAudit {
   private final Frontier.Completed completed;
   private long findingCount;
   private @Nullable Finding difference;
+  private boolean whole = true;
   private long bodies;
   private long pending;
   private @Nullable Long believed;
@@ -286,6 +287,12 @@ public final class LogAudit {
     notes.add(note);
   }
 
+  /** Says that something that was asked for was not compared, and why. */
+  void notCompared(String note) {
+    whole = false;
+    notes.add(note);
+  }
+
   /** Ends: what is remembered of more leaves than there are was cut off. */
   public Verdict finish() {
     remembered
@@ -315,6 +322,7 @@ public final class LogAudit {
         findings,
         findingCount,
         difference,
+        whole,
         notes);
   }
 }

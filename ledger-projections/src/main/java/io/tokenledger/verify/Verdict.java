@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param findingCount how many there were
  * @param difference the first that is not about a row that no node wrote: such a row is recorded
  *     and marked, and the log is still what it was; null when there is none
+ * @param isWhole whether everything that was asked for was compared: a checkpoint that was given
+ *     and could not be is told by a note
  * @param notes what was not checked and why
  */
 public record Verdict(
@@ -27,6 +29,7 @@ public record Verdict(
     List<Finding> findings,
     long findingCount,
     @Nullable Finding difference,
+    boolean isWhole,
     List<String> notes) {
 
   public Verdict {

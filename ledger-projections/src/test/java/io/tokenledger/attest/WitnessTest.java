@@ -136,6 +136,21 @@ class WitnessTest {
     assertEquals(200, witness.addCheckpoint(right).status(), "nothing of that was remembered");
   }
 
+  /** Anyone may send what anyone may read, with its lines as often as they like. */
+  @Test
+  void repeatedLinesAreRememberedOnce() {
+    assertEquals(200, add("a", 0, 5).status());
+    SignedNote once = note("a", 5);
+    SignedNote often = once;
+    for (int i = 1; i < 100; i++) {
+      often = often.with(once.signatures().get(0));
+    }
+    assertEquals(
+        200, witness.addCheckpoint(new Submission(5, List.of(), often).toString()).status());
+    assertEquals(2, witness.newest(Witness.fileName(ORIGIN)).orElseThrow().signatures().size());
+    assertEquals(200, add("a", 5, 6).status());
+  }
+
   @Test
   void theFirstCheckpointNeedsNoProofAndMayBringNone() {
     assertEquals(

@@ -194,7 +194,7 @@ public final class TestLedger {
             6,
             List.of(keys.resolve("signing.key")),
             keys.resolve("state"),
-            null,
+            Path.of("none"),
             null,
             witnesses,
             timestampAuthority,

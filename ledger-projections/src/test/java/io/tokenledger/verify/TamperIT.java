@@ -687,6 +687,27 @@ class TamperIT {
     }
   }
 
+  /** The database itself cannot say that nothing was signed: who rewrote it says so too. */
+  @Test
+  void aNodeWithoutMemoryBeginsNoLogWhoseCheckpointsAreGone() throws Exception {
+    DatabaseUrl database = TestPostgres.freshDatabase();
+    Path own = freshKeys("emptied");
+    try (Ledger ledger = TestLedger.open(database, own)) {
+      create(ledger, 0, 5);
+      signed(ledger, 5);
+    }
+    deleteState(own);
+    rewrite(database);
+    change(database, "TRUNCATE audit.checkpoint CASCADE");
+    try (Ledger ledger = TestLedger.open(database, own)) {
+      awaitRefusal(ledger);
+      assertTrue(Objects.requireNonNull(ledger.signingRefused()).contains("--trust-checkpoint"));
+    }
+    try (Ledger ledger = TestLedger.openTrusting(database, own, Path.of("none"))) {
+      assertNotNull(signed(ledger, 5), "unless its operator says so");
+    }
+  }
+
   private static void deleteState(Path own) throws IOException {
     try (var files = Files.list(own.resolve("state"))) {
       for (Path file : files.collect(Collectors.toList())) {
