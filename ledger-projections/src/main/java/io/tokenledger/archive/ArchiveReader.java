@@ -1,5 +1,6 @@
 package io.tokenledger.archive;
 
+import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.InvalidTlogFormat;
 import io.tokenledger.tlog.Policy;
 import io.tokenledger.tlog.SignedNote;
@@ -115,7 +116,10 @@ public final class ArchiveReader {
               if (broken != null) {
                 findings.add(name + ": " + broken);
               }
-              Verdict verdict = new BundleVerification(policy, remembered).run(file);
+              boolean last = name.equals(names.get(names.size() - 1));
+              List<SignedNote> here =
+                  remembered.stream().filter(note -> isFor(note, segment, last)).toList();
+              Verdict verdict = new BundleVerification(policy, here).run(file);
               for (Finding finding : verdict.findings()) {
                 findings.add(name + ": " + finding);
               }
@@ -128,6 +132,12 @@ public final class ArchiveReader {
       }
     }
     return new Result(names.size(), before[0] == null ? 0 : before[0].head().to(), findings, notes);
+  }
+
+  /** A checkpoint beyond a segment is for a later one, and says nothing of this one's end. */
+  private static boolean isFor(SignedNote note, Segment segment, boolean last) {
+    long size = Checkpoint.parse(note.text()).size();
+    return size >= segment.head().from() && (last || size <= segment.head().to());
   }
 
   private static @Nullable String brokenChain(

@@ -280,7 +280,7 @@ public final class Erasures {
     List<String> holds = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(HOLDS)) {
       int next =
-          Recorded.read(connection, table, Recorded.HOLDING).requireKnown().setHolds(statement, 1);
+          Recorded.read(connection, table, Recorded.HOLDING).requireSound().setHolds(statement, 1);
       statement.setString(next, subject);
       statement.setArray(next + 1, connection.createArrayOf("text", keyIds.toArray()));
       try (ResultSet row = statement.executeQuery()) {

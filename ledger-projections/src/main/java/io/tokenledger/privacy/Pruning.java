@@ -391,7 +391,7 @@ public final class Pruning implements AutoCloseable {
       try {
         // May read all that a class has, and so without the lock: a hold that comes meanwhile is
         // seen when the bodies go.
-        Recorded recorded = Recorded.read(connection, table, Recorded.PRUNING);
+        Recorded recorded = sound(connection);
         Map<String, Integer> ending = ending(recorded);
         List<EventsPruned> events = new ArrayList<>();
         for (Map.Entry<String, Integer> each : ending.entrySet()) {
@@ -407,7 +407,7 @@ public final class Pruning implements AutoCloseable {
           return due.stream().map(each -> new Prune(each, null, null, null, null)).toList();
         }
         LegalHolds.lock(connection);
-        Recorded since = Recorded.read(connection, table, Recorded.PRUNING);
+        Recorded since = sound(connection);
         List<Prune> decided = new ArrayList<>();
         for (EventsPruned each : asked && due.isEmpty() ? events : due) {
           Integer days = ending.get(each.retentionClass());
@@ -428,6 +428,10 @@ public final class Pruning implements AutoCloseable {
         connection.rollback();
       }
     }
+  }
+
+  private Recorded sound(Connection connection) throws SQLException {
+    return Recorded.read(connection, table, Recorded.PRUNING).requireSound();
   }
 
   private boolean isAnyEnding() throws SQLException {
@@ -749,7 +753,7 @@ public final class Pruning implements AutoCloseable {
       connection.setAutoCommit(false);
       try {
         LegalHolds.lock(connection);
-        Recorded recorded = Recorded.read(connection, table, Recorded.PRUNING);
+        Recorded recorded = sound(connection);
         recorded.withheld(settled.eventId()).forEach(covered::withhold);
         Set<Long> held = held(connection, recorded, from, to);
         boolean lapsed = isLapsed(recorded, settled.event(), now);

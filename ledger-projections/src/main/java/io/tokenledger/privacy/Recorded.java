@@ -105,14 +105,12 @@ final class Recorded {
   private final Map<String, Hold> holds = new LinkedHashMap<>();
   private final Map<String, String> tokenIds = new HashMap<>();
   private final Set<String> placed = new HashSet<>();
-
-  /** An event that was a node's when it got its place, and is not what it was. */
-  private @Nullable String damaged;
-
-  private @Nullable String holdsUnknown;
   private final Map<String, EventsPruned> decisions = new HashMap<>();
   private final Map<String, List<EventsWithheld>> withheld = new HashMap<>();
   private final Set<String> erasedKeyIds = new HashSet<>();
+
+  /** An event that was a node's when it got its place, and is not what it was; null for none. */
+  private @Nullable String damaged;
 
   /**
    * What was said of a class.
@@ -143,8 +141,7 @@ final class Recorded {
    * All of that kind that is committed.
    *
    * @param connection does not commit by itself
-   * @throws PrivacyRefused when one of them was changed, or is of a newer version: what is held is
-   *     not known then
+   * @throws PrivacyRefused when one of them is of a newer version
    */
   static Recorded read(Connection connection, EventTable table, List<EventType> types)
       throws SQLException {
@@ -157,7 +154,6 @@ final class Recorded {
         recorded.take(table, row);
       }
     }
-    recorded.requireSound(types);
     if (types.contains(EventType.LEGAL_HOLD_PLACED)) {
       recorded.addListed(connection);
       recorded.findTokens(connection);
@@ -183,17 +179,6 @@ final class Recorded {
       } else if (row.getBoolean("mac_valid")) {
         damaged = event.eventId();
       }
-    }
-  }
-
-  /** What a damaged event held or kept is not known; keys that others name still go. */
-  private void requireSound(List<EventType> types) {
-    if (damaged != null && types.contains(EventType.RETENTION_CHANGED)) {
-      throw new PrivacyRefused(
-          "damaged", "event " + damaged + " is not what it was: nothing goes, see verify");
-    }
-    if (damaged != null && types.contains(EventType.LEGAL_HOLD_PLACED)) {
-      holdsUnknown = damaged;
     }
   }
 
@@ -306,12 +291,12 @@ final class Recorded {
   /**
    * For who is about to destroy something.
    *
-   * @throws PrivacyRefused when it is not known what holds
+   * @throws PrivacyRefused when one of them is not what it was: what it held or kept is not known
    */
-  Recorded requireKnown() {
-    if (holdsUnknown != null) {
+  Recorded requireSound() {
+    if (damaged != null) {
       throw new PrivacyRefused(
-          "damaged", "event " + holdsUnknown + " is not what it was: nothing goes, see verify");
+          "damaged", "event " + damaged + " is not what it was: nothing goes, see verify");
     }
     return this;
   }

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Set;
@@ -21,6 +22,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
@@ -58,6 +60,7 @@ final class SyslogSink implements Sink {
 
   private static final int LEAST_MAX_MESSAGE_BYTES = 2_048;
   private static final int MOST_MAX_MESSAGE_BYTES = 16 * 1_024 * 1_024;
+  private static final Pattern INVISIBLE = Pattern.compile("[^\\x21-\\x7e]");
   private static final int BUFFER_BYTES = 64 * 1_024;
 
   /** {@code syslog}. */
@@ -215,11 +218,14 @@ final class SyslogSink implements Sink {
     if (closed) {
       throw new IOException("closed");
     }
+    List<byte[]> heads = new ArrayList<>(messages.size());
     for (Message message : messages) {
+      byte[] head = head(message).getBytes(StandardCharsets.US_ASCII);
       // Before anything is written: a receiver cuts it off, or takes the rest for the next one.
-      if (head(message).length() + message.body().length > maxMessageBytes) {
+      if (head.length + message.body().length > maxMessageBytes) {
         throw new EntriesRefused("longer than max_message_bytes, " + maxMessageBytes);
       }
+      heads.add(head);
     }
     Line open = line;
     if (open != null && !open.isOpen()) {
@@ -236,8 +242,8 @@ final class SyslogSink implements Sink {
     }
     ScheduledFuture<?> limit = limited(open);
     try {
-      for (Message message : messages) {
-        write(open.out, message);
+      for (int i = 0; i < heads.size(); i++) {
+        write(open.out, heads.get(i), messages.get(i).body());
       }
       open.out.flush();
     } finally {
@@ -260,13 +266,12 @@ final class SyslogSink implements Sink {
     return watch.schedule(open::close, ANSWER_LIMIT_MILLIS, TimeUnit.MILLISECONDS);
   }
 
-  private static void write(OutputStream out, Message message) throws IOException {
-    byte[] head = head(message).getBytes(StandardCharsets.US_ASCII);
-    String length = Integer.toString(head.length + message.body().length);
+  private static void write(OutputStream out, byte[] head, byte[] body) throws IOException {
+    String length = Integer.toString(head.length + body.length);
     out.write(length.getBytes(StandardCharsets.US_ASCII));
     out.write(' ');
     out.write(head);
-    out.write(message.body());
+    out.write(body);
   }
 
   /** Up to the space before the message itself. */
@@ -296,7 +301,7 @@ final class SyslogSink implements Sink {
     if (text == null || text.isEmpty()) {
       return "-";
     }
-    String visible = text.replaceAll("[^\\x21-\\x7e]", "_");
+    String visible = INVISIBLE.matcher(text).replaceAll("_");
     return visible.substring(0, Math.min(visible.length(), limit));
   }
 

@@ -14,7 +14,10 @@ import io.tokenledger.postgres.DatabaseUrl;
 import io.tokenledger.postgres.TestPostgres;
 import io.tokenledger.signing.CheckpointTable;
 import io.tokenledger.signing.SigningKeys;
+import io.tokenledger.tlog.Checkpoint;
 import io.tokenledger.tlog.Policy;
+import io.tokenledger.tlog.SignedNote;
+import io.tokenledger.tlog.TreeHash;
 import io.tokenledger.verify.Verdict;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -48,6 +51,8 @@ class ArchiveIT {
   private static List<AuditEntry> events;
   private static int next;
 
+  private static SignedNote newest;
+
   @BeforeAll
   static void archive() throws Exception {
     database = TestPostgres.freshDatabase();
@@ -58,6 +63,7 @@ class ArchiveIT {
       create(ledger);
       runs.add(run(ledger));
       create(ledger);
+      newest = ledger.log().newest().orElseThrow().note();
       runs.add(run(ledger));
       runs.add(run(ledger));
       events =
@@ -98,7 +104,12 @@ class ArchiveIT {
   }
 
   private static ArchiveReader.Result verify(Path archive) throws IOException {
-    return new ArchiveReader(new DirectoryStore(archive)).verify(policy(), List.of());
+    return verify(archive, List.of());
+  }
+
+  private static ArchiveReader.Result verify(Path archive, List<SignedNote> remembered)
+      throws IOException {
+    return new ArchiveReader(new DirectoryStore(archive)).verify(policy(), remembered);
   }
 
   /** A copy that may be changed. */
@@ -136,6 +147,14 @@ class ArchiveIT {
     assertEquals(List.of(), result.notes());
     assertEquals(2, result.segments());
     assertEquals(512, result.next());
+    // One of today says nothing of where the segments of before end.
+    assertEquals(List.of(), verify(archived, List.of(newest)).findings());
+    SignedNote other =
+        SigningKeys.loadOrCreate(List.of(directory.resolve("signing.key")))
+            .sign(new Checkpoint("test/log/1", 300, TreeHash.EMPTY).text(), "test/log/1");
+    assertTrue(
+        verify(archived, List.of(other)).findings().get(0).contains("root_differs"),
+        verify(archived, List.of(other)).findings().toString());
   }
 
   @Test
